@@ -1,0 +1,91 @@
+/** The base of every error that coatcheck throws on purpose. `code` is stable; `status` is the HTTP answer that fits. */
+export class CoatcheckError extends Error {
+  readonly code: string;
+  readonly status: number;
+
+  constructor(code: string, message: string, { status = 500, cause }: { status?: number; cause?: unknown } = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.status = status;
+  }
+}
+
+/** An option is wrong. The message names the option, the value and the fix. */
+export class OptionError extends CoatcheckError {
+  /** `value` is printed; pass a description instead where it is secret. */
+  constructor(option: string, value: unknown, fix: string) {
+    super("COATCHECK_OPTION", `coatcheck: option "${option}" is ${describe(value)}: ${fix}`);
+  }
+}
+
+/** The store did not do what was asked: it is down, too slow, or refused. Never means "no such session". */
+export class StoreError extends CoatcheckError {
+  constructor(message: string, cause?: unknown) {
+    super("COATCHECK_STORE", message, { status: 503, cause });
+  }
+}
+
+/** Other requests kept changing the session, and the bounded retries ran out. Nothing was written. */
+export class ConflictError extends CoatcheckError {
+  constructor(id: string, attempts: number) {
+    super(
+      "COATCHECK_CONFLICT",
+      `coatcheck: session ${id} changed under this request ${attempts} times in a row; nothing was written. Try again.`,
+      { status: 503 },
+    );
+  }
+}
+
+/** The session was destroyed, revoked or regenerated elsewhere while this request ran. */
+export class SessionGoneError extends CoatcheckError {
+  constructor(id: string) {
+    super("COATCHECK_GONE", `coatcheck: session ${id} was ended while this request ran; nothing was written.`, {
+      status: 409,
+    });
+  }
+}
+
+/** A value that no store can keep, such as a function, a socket or an instance of a class. */
+export class UnstorableValueError extends CoatcheckError {
+  constructor(key: string, reason: string, cause?: unknown) {
+    super(
+      "COATCHECK_UNSTORABLE",
+      `coatcheck: session key "${key}" can't be kept: ${reason}. Keep plain data: JSON types, Date, Map, Set, BigInt, undefined, Buffer, typed arrays.`,
+      { cause },
+    );
+  }
+}
+
+/** The session is larger than `maxSize`. Nothing was written. */
+export class SessionTooLargeError extends CoatcheckError {
+  constructor(size: number, maxSize: number, largest: string) {
+    super(
+      "COATCHECK_TOO_LARGE",
+      `coatcheck: the session takes ${size} bytes, more than maxSize (${maxSize}); nothing was written. ${largest} Keep large things elsewhere and their key here, or raise maxSize.`,
+    );
+  }
+}
+
+/** A write to a session that can't take it: opened readonly, or already committed. */
+export class SessionClosedError extends CoatcheckError {
+  constructor(message: string) {
+    super("COATCHECK_CLOSED", `coatcheck: ${message}`);
+  }
+}
+
+/** The store lacks an ability that the call needs. */
+export class CapabilityError extends CoatcheckError {
+  constructor(call: string, ability: string) {
+    super("COATCHECK_CAPABILITY", `coatcheck: ${call} needs a store with ${ability}(), and this one has none.`);
+  }
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return "a function";
+  if (typeof value === "object" && value !== null) {
+    return Array.isArray(value) ? "an array" : `an object of type ${value.constructor?.name ?? "Object"}`;
+  }
+  return String(value);
+}

@@ -1,0 +1,212 @@
+import { OptionError } from "../errors.ts";
+import type { ClaimedSession, SessionChange, SessionStore, SessionWrite } from "../store.ts";
+
+export interface MemoryOptions {
+  /** The most sessions to keep; past it, the least recently used goes. Default: no limit. */
+  maxSessions?: number;
+  /** The most bytes of session values to keep; past it, the least recently used goes. Default: no limit. */
+  maxBytes?: number;
+}
+
+interface Entry {
+  value: Uint8Array;
+  expiresAt: number;
+  owner: string | undefined;
+  version: number;
+  /** The second on whose expiry list the key stands. A touch does not move it; the sweep files it anew. */
+  due: number;
+}
+
+/**
+ * Keeps sessions in this process: the fastest, and gone with the process. ASP.NET calls it InProc.
+ *
+ * @throws OptionError if a limit is not a positive number.
+ */
+export function memory(options: MemoryOptions = {}): SessionStore {
+  const maxSessions = limit("maxSessions", options.maxSessions);
+  const maxBytes = limit("maxBytes", options.maxBytes);
+  const bounded = maxSessions < Infinity || maxBytes < Infinity;
+
+  const entries = new Map<string, Entry>();
+  const owners = new Map<string, Set<string>>();
+  const listeners = new Set<(change: SessionChange) => void>();
+  // Keys by the second in which they may expire: finding the expired costs what expired, not what lives.
+  const due = new Map<number, Set<string>>();
+  let sweptTo = Math.floor(Date.now() / 1000);
+  let bytes = 0;
+  let lastVersion = 0;
+
+  function live(key: string): Entry | undefined {
+    const entry = entries.get(key);
+    return entry !== undefined && entry.expiresAt > Date.now() ? entry : undefined;
+  }
+
+  function dueSecond(expiresAt: number): number {
+    return Math.max(Math.ceil(expiresAt / 1000), sweptTo);
+  }
+
+  function file(key: string, entry: Entry): void {
+    entry.due = dueSecond(entry.expiresAt);
+    const keys = due.get(entry.due);
+    if (keys) keys.add(key);
+    else due.set(entry.due, new Set([key]));
+  }
+
+  function unfile(key: string, entry: Entry): void {
+    const keys = due.get(entry.due);
+    if (keys?.delete(key) && keys.size === 0) due.delete(entry.due);
+  }
+
+  function extend(key: string, entry: Entry, expiresAt: number): void {
+    entry.expiresAt = expiresAt;
+    if (dueSecond(expiresAt) < entry.due) {
+      unfile(key, entry);
+      file(key, entry);
+    }
+  }
+
+  function own(key: string, owner: string | undefined): void {
+    if (owner === undefined) return;
+    const keys = owners.get(owner);
+    if (keys) keys.add(key);
+    else owners.set(owner, new Set([key]));
+  }
+
+  function disown(key: string, owner: string | undefined): void {
+    if (owner === undefined) return;
+    const keys = owners.get(owner);
+    if (keys?.delete(key) && keys.size === 0) owners.delete(owner);
+  }
+
+  function remove(key: string, entry: Entry): void {
+    entries.delete(key);
+    unfile(key, entry);
+    disown(key, entry.owner);
+    bytes -= entry.value.length;
+    tell({ key, type: "delete" });
+  }
+
+  /** A Map keeps insertion order, so the first key is the least recently used. */
+  function used(key: string, entry: Entry): void {
+    entries.delete(key);
+    entries.set(key, entry);
+    for (const [oldest, old] of entries) {
+      if ((entries.size <= maxSessions && bytes <= maxBytes) || oldest === key) return;
+      remove(oldest, old);
+    }
+  }
+
+  function tell(change: SessionChange): void {
+    for (const listener of listeners) listener(change);
+  }
+
+  return {
+    inProcess: true,
+
+    async read(key, touchUntil) {
+      const entry = live(key);
+      if (entry === undefined) return undefined;
+      if (touchUntil !== undefined) extend(key, entry, touchUntil);
+      if (bounded) used(key, entry);
+      return { ...written(entry), version: entry.version };
+    },
+
+    async create(key, { value, expiresAt, owner }) {
+      const old = entries.get(key);
+      if (old !== undefined) {
+        if (old.expiresAt > Date.now()) return "exists";
+        remove(key, old);
+      }
+      // A copy: the caller's bytes may be a slice of a larger pool that must not be kept alive.
+      const entry: Entry = { value: new Uint8Array(value), expiresAt, owner, version: ++lastVersion, due: 0 };
+      entries.set(key, entry);
+      file(key, entry);
+      own(key, owner);
+      bytes += value.length;
+      if (bounded) used(key, entry);
+      tell({ key, type: "write", version: entry.version });
+      return entry.version;
+    },
+
+    async update(key, { value, expiresAt, owner }, ifVersion) {
+      const entry = live(key);
+      if (entry === undefined) return "gone";
+      if (entry.version !== ifVersion) return "conflict";
+      bytes += value.length - entry.value.length;
+      entry.value = new Uint8Array(value);
+      entry.version = ++lastVersion;
+      extend(key, entry, expiresAt);
+      if (entry.owner !== owner) {
+        disown(key, entry.owner);
+        own(key, owner);
+        entry.owner = owner;
+      }
+      if (bounded) used(key, entry);
+      tell({ key, type: "write", version: entry.version });
+      return entry.version;
+    },
+
+    async delete(key, ifVersion) {
+      const entry = live(key);
+      if (entry === undefined || (ifVersion !== undefined && entry.version !== ifVersion)) return false;
+      remove(key, entry);
+      return true;
+    },
+
+    async touch(key, expiresAt) {
+      const entry = live(key);
+      if (entry === undefined) return false;
+      extend(key, entry, expiresAt);
+      return true;
+    },
+
+    async close() {
+      entries.clear();
+      owners.clear();
+      due.clear();
+      listeners.clear();
+      bytes = 0;
+    },
+
+    async *list({ owner }) {
+      for (const key of owner === undefined ? entries.keys() : [...(owners.get(owner) ?? [])]) {
+        const entry = live(key);
+        if (entry === undefined) continue;
+        const { value: _, ...rest } = written(entry);
+        yield { key, ...rest };
+      }
+    },
+
+    async claimExpired(now, limit) {
+      const claimed: ClaimedSession[] = [];
+      for (const until = Math.floor(now / 1000); sweptTo <= until; sweptTo++) {
+        for (const key of due.get(sweptTo) ?? []) {
+          if (claimed.length === limit) return claimed;
+          const entry = entries.get(key)!;
+          if (entry.expiresAt > now) {
+            unfile(key, entry);
+            file(key, entry);
+          } else {
+            remove(key, entry);
+            claimed.push({ key, ...written(entry) });
+          }
+        }
+      }
+      return claimed;
+    },
+
+    async watch(listener) {
+      listeners.add(listener);
+      return async () => void listeners.delete(listener);
+    },
+  };
+}
+
+function written({ value, expiresAt, owner }: Entry): SessionWrite {
+  return owner === undefined ? { value, expiresAt } : { value, expiresAt, owner };
+}
+
+function limit(option: string, value = Infinity): number {
+  if (typeof value !== "number" || !(value > 0)) throw new OptionError(option, value, "give a number above 0.");
+  return value;
+}

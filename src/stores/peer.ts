@@ -1,0 +1,16 @@
+import { CoatcheckError } from "../errors.ts";
+
+/**
+ * Loads an optional peer dependency on first use: `await importPeer("redis", () => import("redis"))`.
+ * @throws CoatcheckError with the install command, if the package is missing.
+ */
+export async function importPeer<Module>(name: string, load: () => Promise<Module>): Promise<Module> {
+  try {
+    return await load();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw cause;
+    throw new CoatcheckError("COATCHECK_PEER", `coatcheck: this store needs the package "${name}": npm install ${name}`, {
+      cause,
+    });
+  }
+}
