@@ -1,0 +1,2 @@
+import type { Case } from "./kit.ts";
+export const processes: Case[] = [];

@@ -1,0 +1,130 @@
+import {
+  absent,
+  begin,
+  bytes,
+  type Case,
+  handles,
+  inAnHour,
+  increment,
+  newKey,
+  present,
+  same,
+  session,
+  sleep,
+  text,
+  that,
+  times,
+} from "./kit.ts";
+
+const ATOMIC = "Each method is one atomic step in the database, never a read and then a write.";
+
+/** Callers in parallel, through several handles: exactly one wins, and nothing is lost. */
+export const races: Case[] = [
+  {
+    name: "parallel: exactly one create of a key wins",
+    async run(kit) {
+      const stores = await handles(kit, 4);
+      for (let round = 0; round < 5; round++) {
+        const key = newKey();
+        const answers = await Promise.all(
+          times(20, (index) => stores[index % 4]!.create(key, session({ value: bytes(`by ${index}`) }))),
+        );
+        const winners = answers.flatMap((answer, index) => (answer === "exists" ? [] : [index]));
+        same(winners.length, 1, `Exactly one of 20 parallel creates of one key must win. ${ATOMIC}`);
+        const found = await present(stores[0]!, key, ATOMIC);
+        same(text(found.value), `by ${winners[0]}`, "The session must be the one of the create that won.");
+        same(found.version, answers[winners[0]!], "The version must be the one that the winner got.");
+      }
+    },
+  },
+  {
+    name: "parallel: exactly one update from the same version wins",
+    async run(kit) {
+      const stores = await handles(kit, 4);
+      for (let round = 0; round < 5; round++) {
+        const { key, version } = await begin(stores[0]!);
+        const answers = await Promise.all(
+          times(20, (index) => stores[index % 4]!.update(key, session({ value: bytes(`by ${index}`) }), version)),
+        );
+        const winners = answers.flatMap((answer, index) => (answer === "conflict" ? [] : [index]));
+        same(
+          winners.length,
+          1,
+          `Exactly one of 20 parallel updates from one version must win, and the others get "conflict"; they got ${JSON.stringify(answers)}. ${ATOMIC}`,
+        );
+        const found = await present(stores[0]!, key, ATOMIC);
+        same(text(found.value), `by ${winners[0]}`, "The session must hold the update that won.");
+        same(found.version, answers[winners[0]!], "The version must be the one that the winner got.");
+      }
+    },
+  },
+  {
+    name: "parallel: exactly one delete gets true",
+    async run(kit) {
+      const stores = await handles(kit, 4);
+      for (let round = 0; round < 5; round++) {
+        const { key, version } = await begin(stores[0]!);
+        const answers = await Promise.all(
+          times(20, (index) => stores[index % 4]!.delete(key, index % 2 === 0 ? undefined : version)),
+        );
+        same(answers.filter(Boolean).length, 1, `Exactly one of 20 parallel deletes must get true. ${ATOMIC}`);
+      }
+    },
+  },
+  {
+    name: "parallel: no increment is lost",
+    async run(kit) {
+      const stores = await handles(kit, 2);
+      const { key } = await begin(stores[0]!, { value: bytes("0") });
+      await Promise.all(times(8, (index) => increment(stores[index % 2]!, key, 10)));
+      const { value } = await present(stores[0]!, key, ATOMIC);
+      same(text(value), "80", `8 workers added 10 each by compare-and-swap, so an update was lost. ${ATOMIC}`);
+    },
+  },
+  {
+    name: "parallel: a delete beats any update and touch",
+    async run(kit) {
+      const stores = await handles(kit, 4);
+      for (let round = 0; round < 10; round++) {
+        const { key, version } = await begin(stores[0]!);
+        const touches = () => times(3, (index) => stores[index]!.touch(key, inAnHour()));
+        const [removed] = await Promise.all([
+          stores[3]!.delete(key),
+          stores[1]!.update(key, session({ value: bytes("zombie") }), version),
+          ...touches(),
+          stores[2]!.read(key, inAnHour()),
+        ]);
+        same(removed, true, "delete without ifVersion must remove a live session whoever else writes to it.");
+        await absent(
+          stores[0]!,
+          key,
+          `Neither update nor touch may bring back a session that is deleted at the same moment. ${ATOMIC}`,
+        );
+      }
+    },
+  },
+  {
+    name: "parallel: a touch undoes no update",
+    async run(kit) {
+      const stores = await handles(kit, 4);
+      for (let round = 0; round < 10; round++) {
+        const { key, version } = await begin(stores[0]!);
+        const touches = (offset: number) => times(4, (index) => stores[index]!.touch(key, inAnHour() + offset + index));
+        const early = touches(0);
+        const write = stores[1]!.update(key, session({ value: bytes("new") }), version);
+        await Promise.all([...early, ...touches(10), stores[2]!.read(key, inAnHour()), sleep(1)]);
+        const answer = await write;
+        that(
+          answer !== "conflict" && answer !== "gone",
+          `update answered "${answer}" though only touches ran beside it. A touch must leave the version alone.`,
+        );
+        const found = await present(stores[3]!, key, ATOMIC);
+        same(
+          [text(found.value), found.version],
+          ["new", answer],
+          `A touch must write the expiry only: it must not put an older value or version back. ${ATOMIC}`,
+        );
+      }
+    },
+  },
+];
