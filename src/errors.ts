@@ -37,15 +37,6 @@ export class ConflictError extends CoatcheckError {
   }
 }
 
-/** The session was destroyed, revoked or regenerated elsewhere while this request ran. */
-export class SessionGoneError extends CoatcheckError {
-  constructor(id: string) {
-    super("COATCHECK_GONE", `coatcheck: session ${id} was ended while this request ran; nothing was written.`, {
-      status: 409,
-    });
-  }
-}
-
 /** A value that no store can keep, such as a function, a socket or an instance of a class. */
 export class UnstorableValueError extends CoatcheckError {
   constructor(key: string, reason: string, cause?: unknown) {

@@ -1,2 +1,128 @@
-import type { Case } from "./kit.ts";
-export const outages: Case[] = [];
+import { inspect } from "node:util";
+import type { SessionChange, SessionStore } from "../store.ts";
+import { begin, bytes, type Case, handles, inAnHour, type Kit, newKey, present, session, sleep, that } from "./kit.ts";
+
+const NEVER = 'A server that is down is an error, never "not there": else an outage logs everybody out.';
+
+/** A server that is down. Its data may be lost in the restart, so nothing is asserted about that. */
+export const outages: Case[] = [
+  {
+    name: "outage: every method fails while the server is down, and works again after",
+    needs: ["outage"],
+    async run(kit) {
+      const [used, unused] = await handles(kit, 2);
+      const { key, version } = await begin(used!, { owner: "ann" });
+      await whileDown(kit, async () => {
+        const fresh = kit.open();
+        const late = () => fresh.then((store) => store.read(key));
+        await Promise.all([
+          fails(kit, "read", used!.read(key)),
+          fails(kit, "read with touchUntil", used!.read(key, inAnHour())),
+          fails(kit, "create", used!.create(newKey(), session())),
+          fails(kit, "update", used!.update(key, session(), version)),
+          fails(kit, "delete", used!.delete(key)),
+          fails(kit, "delete with ifVersion", used!.delete(key, version)),
+          fails(kit, "touch", used!.touch(key, inAnHour())),
+          used!.list && fails(kit, "list", drain(used!, "ann")),
+          used!.list && fails(kit, "list of all", drain(used!)),
+          used!.claimExpired && fails(kit, "claimExpired", used!.claimExpired(Date.now(), 10)),
+          fails(kit, "read by a handle that was never used", unused!.read(key)),
+          fails(kit, "read by a handle that was made meanwhile", late()),
+        ]);
+        // Once more: now the client knows that it has no connection.
+        await fails(kit, "a second read", used!.read(key));
+      });
+      await works(kit, used!);
+      await works(kit, unused!);
+    },
+  },
+  {
+    name: "outage: calls that it cuts off fail",
+    needs: ["outage"],
+    async run(kit) {
+      const store = await kit.open();
+      const { key } = await begin(store);
+      let up = true;
+      let wrong: string | undefined;
+      const readers = Array.from({ length: 8 }, async () => {
+        while (up && wrong === undefined) {
+          const found = await store.read(key);
+          if (found === undefined) wrong = `read gave undefined for a live session when the server went down. ${NEVER}`;
+          if (!(await store.touch(key, inAnHour()))) wrong = `touch gave false when the server went down. ${NEVER}`;
+        }
+      });
+      const all = Promise.allSettled(readers);
+      await sleep(50);
+      await whileDown(kit, async () => {
+        await Promise.race([all, sleep(kit.outage.within)]);
+        up = false;
+      });
+      await Promise.race([all, sleep(kit.outage.within)]);
+      that(wrong === undefined, String(wrong));
+      await works(kit, store);
+    },
+  },
+  {
+    name: "outage: watch goes on after it",
+    needs: ["outage", "watch"],
+    async run(kit) {
+      const [watcher, writer] = await handles(kit, 2);
+      const changes: SessionChange[] = [];
+      const stop = await watcher!.watch!((change) => changes.push(change));
+      await whileDown(kit, () => sleep(200));
+      await works(kit, writer!);
+      // The watcher may come back a little later than the writer, so the writer goes on until it is heard.
+      const keys = new Set<string>();
+      for (const end = Date.now() + kit.outage.within; !changes.some(({ key }) => keys.has(key)); await sleep(100)) {
+        that(Date.now() < end, "watch must listen again by itself when the server is back.");
+        keys.add((await begin(writer!, { value: bytes("anyone there?") })).key);
+      }
+      await stop();
+    },
+  },
+];
+
+async function whileDown(kit: Kit, run: () => Promise<unknown>): Promise<void> {
+  await kit.outage.stop();
+  try {
+    await run();
+  } finally {
+    await kit.outage.start();
+  }
+}
+
+async function fails(kit: Kit, call: string, answer: Promise<unknown>): Promise<void> {
+  const late = Symbol();
+  let outcome: unknown;
+  try {
+    outcome = await Promise.race([answer, sleep(kit.outage.within).then(() => late)]);
+  } catch {
+    return;
+  }
+  that(
+    outcome !== late,
+    `${call} was not answered within ${kit.outage.within} ms while the server was down. Give the client time limits for connecting and for a call, and no queue for calls while it has no connection.`,
+  );
+  that(false, `${call} answered ${inspect(outcome)} while the server was down; it must reject. ${NEVER}`);
+}
+
+async function works(kit: Kit, store: SessionStore): Promise<void> {
+  for (const end = Date.now() + kit.outage.within; ; await sleep(50)) {
+    try {
+      const { key } = await begin(store);
+      await present(store, key, "What was created after an outage must be there.");
+      return;
+    } catch (cause) {
+      if (Date.now() < end) continue;
+      throw new Error("After an outage the same handle must work again, without a new one: let the client reconnect.", {
+        cause,
+      });
+    }
+  }
+}
+
+async function drain(store: SessionStore, owner?: string): Promise<number> {
+  let count = 0;
+  for await (const _ of store.list!(owner === undefined ? {} : { owner })) count++;
+  return count;
+}

@@ -1,0 +1,122 @@
+import { decode, encode } from "./codec.ts";
+import type { SessionRecord } from "./record.ts";
+
+/**
+ * What becomes of a key that this request and another one changed at the same time.
+ * - `"counter"`: both differences count (numbers).
+ * - `"append"`: both requests' new items are kept, theirs first (arrays that only grow; else mine wins).
+ * - `"union"`: what either added is in, what either removed is out (arrays as sets, or `Set`).
+ * - a function of the value before, mine and theirs.
+ *
+ * Without a resolver the last writer wins.
+ */
+export type Resolver<Value> =
+  | (Value extends number ? "counter" : never)
+  | (Value extends readonly unknown[] ? "append" | "union" : never)
+  | (Value extends ReadonlySet<unknown> ? "union" : never)
+  | ((base: Value | undefined, mine: Value, theirs: Value | undefined) => Value);
+
+/** A resolver for each key that needs one. */
+export type Resolvers<Data> = { readonly [Key in keyof Data]?: Resolver<NonNullable<Data[Key]>> };
+
+/** What one request did to one key, in a form that can be done again to a newer state. */
+export interface Change {
+  /** The key's text when this request first looked; undefined if it was not there. */
+  readonly before: string | undefined;
+  /** Its text now; undefined if it was removed. */
+  readonly after: string | undefined;
+  /** The functions that led from one to the other, if nothing but `update` changed the key. */
+  readonly updates?: readonly Update[];
+}
+
+export type Update = (value: unknown) => unknown;
+
+/** What one request did to a session. */
+export interface Changes {
+  /** True if everything that `keys` does not name is removed. */
+  readonly cleared: boolean;
+  readonly keys: ReadonlyMap<string, Change>;
+  /** The new owner, if the request changed it. */
+  readonly owner?: { readonly now: string | undefined };
+}
+
+/** What the application says of its keys: how changes merge, and what a key is before it is set. */
+export interface KeyRules {
+  readonly resolvers: Readonly<Record<string, AnyResolver | undefined>>;
+  readonly initial: Readonly<Record<string, unknown>>;
+}
+
+type AnyResolver = "counter" | "append" | "union" | ((base: unknown, mine: unknown, theirs: unknown) => unknown);
+
+/** The texts to write over `theirs`; undefined removes a key. */
+export function replay(
+  changes: Changes,
+  theirs: SessionRecord | undefined,
+  rules: KeyRules,
+): Map<string, string | undefined> {
+  const texts = new Map<string, string | undefined>();
+  if (changes.cleared) for (const key of theirs?.names ?? []) texts.set(key, undefined);
+  for (const [key, change] of changes.keys) {
+    texts.set(key, replayOne(key, change, theirs?.text(key), rules));
+  }
+  return texts;
+}
+
+function replayOne(
+  key: string,
+  { before, after, updates }: Change,
+  theirs: string | undefined,
+  { resolvers, initial }: KeyRules,
+): string | undefined {
+  if (theirs === before || after === undefined) return after;
+  const valueIn = (text: string | undefined) => (text === undefined ? structuredClone(initial[key]) : decode(text));
+  if (updates !== undefined) {
+    const updated = updates.reduce((value, update) => update(value), valueIn(theirs));
+    return encode(key, updated);
+  }
+  const resolver = resolvers[key];
+  if (resolver === undefined) return after;
+  return encode(key, resolve(resolver, valueIn(before), decode(after), valueIn(theirs)));
+}
+
+function resolve(resolver: AnyResolver, base: unknown, mine: unknown, theirs: unknown): unknown {
+  switch (resolver) {
+    case "counter":
+      return typeof mine === "number" && typeof theirs === "number" ? theirs + mine - Number(base ?? 0) : mine;
+    case "append":
+      return Array.isArray(mine) && Array.isArray(theirs) ? append(base, mine, theirs) : mine;
+    case "union":
+      return isCollection(mine) && isCollection(theirs) ? union(base, mine, theirs) : mine;
+    default:
+      return resolver(base, mine, theirs);
+  }
+}
+
+function append(base: unknown, mine: unknown[], theirs: unknown[]): unknown[] {
+  const old = Array.isArray(base) ? base : [];
+  const grew = mine.length >= old.length && old.every((item, i) => sameText(item, mine[i]));
+  return grew ? [...theirs, ...mine.slice(old.length)] : mine;
+}
+
+type Collection = unknown[] | Set<unknown>;
+
+function isCollection(value: unknown): value is Collection {
+  return Array.isArray(value) || value instanceof Set;
+}
+
+function union(base: unknown, mine: Collection, theirs: Collection): Collection {
+  const old = byText(isCollection(base) ? base : []);
+  const result = byText(theirs);
+  const kept = byText(mine);
+  for (const text of old.keys()) if (!kept.has(text)) result.delete(text);
+  for (const [text, item] of kept) if (!old.has(text)) result.set(text, item);
+  return mine instanceof Set ? new Set(result.values()) : [...result.values()];
+}
+
+function byText(items: Collection): Map<string, unknown> {
+  return new Map(Array.from(items, (item) => [encode("", item), item]));
+}
+
+function sameText(one: unknown, other: unknown): boolean {
+  return encode("", one) === encode("", other);
+}

@@ -1,0 +1,34 @@
+export type { Resolver, Resolvers } from "./changes.ts";
+export type { Encryption } from "./cipher.ts";
+export type { CookieOptions } from "./cookie.ts";
+export type { Duration } from "./duration.ts";
+export {
+  CapabilityError,
+  CoatcheckError,
+  ConflictError,
+  OptionError,
+  SessionClosedError,
+  SessionTooLargeError,
+  StoreError,
+  UnstorableValueError,
+} from "./errors.ts";
+export type { EndReason, SessionEvents } from "./events.ts";
+export type { SessionsOptions } from "./options.ts";
+export type { Mode, Session } from "./session.ts";
+export {
+  type CookieSource,
+  createSessions,
+  type OpenOptions,
+  type SessionData,
+  type SessionInfo,
+  type Sessions,
+} from "./sessions.ts";
+export type {
+  ClaimedSession,
+  SessionChange,
+  SessionEntry,
+  SessionStore,
+  SessionWrite,
+  StoredSession,
+  Version,
+} from "./store.ts";

@@ -1,0 +1,114 @@
+import type { Resolvers } from "./changes.ts";
+import type { Encryption } from "./cipher.ts";
+import type { CookieOptions } from "./cookie.ts";
+import { type Duration, milliseconds } from "./duration.ts";
+import { OptionError } from "./errors.ts";
+import type { Mode } from "./session.ts";
+import type { SessionStore } from "./store.ts";
+
+export interface SessionsOptions<Data extends object> {
+  /** Where sessions are kept. Default: `memory()`, in this process. */
+  store?: SessionStore;
+  /**
+   * What tickets and records are sealed with: at least 32 characters that nobody can guess. An array rotates: the first
+   * seals, all of them open. May be left out only with an in-process store; each process then makes its own.
+   */
+  secret?: string | readonly string[];
+  /** A session ends when no request uses it for so long. Default: `"20m"`. */
+  idleTimeout?: Duration;
+  /** A session ends so long after it began, used or not. Default: `"30d"`. */
+  absoluteTimeout?: Duration;
+  /** How the ticket travels. */
+  cookie?: CookieOptions;
+  /** How records are sealed. Default: `"server"`, and `"off"` with an in-process store. */
+  encryption?: Encryption;
+  /** How a request uses its session unless its route says otherwise. Default: `"merge"`. */
+  mode?: Mode;
+  /** What becomes of a key that two requests change at the same time. Default: the last writer wins. */
+  merge?: Resolvers<Data>;
+  /** What a key is before it is set. Each session gets a copy of its own. */
+  initial?: { readonly [Key in keyof Data]?: Data[Key] };
+  /** The most bytes of one session. Default: 1 MiB (1048576). */
+  maxSize?: number;
+  /** How long one call to the store may take. Default: `"5s"`. */
+  storeTimeout?: Duration;
+  /**
+   * While the store is down: `"fail"`, `open` throws a StoreError (adapters answer 503); `"anonymous"`, the request goes
+   * on with an empty session that refuses to be changed. Default: `"fail"`.
+   */
+  onStoreError?: "fail" | "anonymous";
+  /**
+   * How often expired sessions are removed, if the store needs that done. Every server may do it; none is done twice.
+   * Default: `"30s"`. False: only when `sweep()` is called.
+   */
+  sweepInterval?: Duration | false;
+}
+
+const MIN_SECRET = 32;
+const MAKE_ONE = `make one with: node -e "console.log(crypto.randomBytes(32).toString('base64url'))"`;
+
+/** The options with defaults filled in. @throws OptionError */
+export function checkOptions<Data extends object>(options: SessionsOptions<Data>, store: SessionStore) {
+  const { mode = "merge", encryption = store.inProcess ? "off" : "server", onStoreError = "fail" } = options;
+  oneOf("mode", mode, ["merge", "readonly"]);
+  oneOf("encryption", encryption, ["server", "ticket", "off"]);
+  oneOf("onStoreError", onStoreError, ["fail", "anonymous"]);
+  const { maxSize = 1024 * 1024, initial = {}, merge = {}, sweepInterval = "30s" } = options;
+  if (!Number.isInteger(maxSize) || maxSize <= 0) throw new OptionError("maxSize", maxSize, "give a number of bytes.");
+  const idleTimeout = milliseconds("idleTimeout", options.idleTimeout ?? "20m");
+  const absoluteTimeout = milliseconds("absoluteTimeout", options.absoluteTimeout ?? "30d");
+  if (idleTimeout > absoluteTimeout) {
+    throw new OptionError(
+      "idleTimeout",
+      options.idleTimeout,
+      `it is longer than absoluteTimeout (${options.absoluteTimeout ?? "30d"}): raise that, or lower this.`,
+    );
+  }
+  for (const [key, resolver] of Object.entries(merge)) {
+    if (typeof resolver !== "function") oneOf(`merge.${key}`, resolver, ["counter", "append", "union"]);
+  }
+  return {
+    mode,
+    encryption,
+    onStoreError,
+    maxSize,
+    idleTimeout,
+    absoluteTimeout,
+    secrets: secretsOf(options.secret, store),
+    rules: { initial, resolvers: merge },
+    storeTimeout: milliseconds("storeTimeout", options.storeTimeout ?? "5s"),
+    sweepInterval: sweepInterval === false ? undefined : milliseconds("sweepInterval", sweepInterval),
+  };
+}
+
+function secretsOf(secret: string | readonly string[] | undefined, store: SessionStore): readonly string[] {
+  if (secret === undefined) {
+    if (store.inProcess) return [randomSecret()];
+    throw new OptionError("secret", undefined, `this store is shared, so every server needs the same one; ${MAKE_ONE}`);
+  }
+  const secrets = typeof secret === "string" ? [secret] : secret;
+  if (!Array.isArray(secrets) || secrets.length === 0) {
+    throw new OptionError("secret", secret, `give a text, or an array of at least one; ${MAKE_ONE}`);
+  }
+  for (const one of secrets) {
+    if (typeof one !== "string") throw new OptionError("secret", typeof one, `give a text; ${MAKE_ONE}`);
+    if (one.length < MIN_SECRET) {
+      throw new OptionError("secret", `${one.length} characters long`, `${MIN_SECRET} are the least; ${MAKE_ONE}`);
+    }
+  }
+  return secrets;
+}
+
+function randomSecret(): string {
+  process.emitWarning(
+    "coatcheck: no secret given, so this process made one. Its sessions end with it, as its in-process store does.",
+    { code: "COATCHECK_RANDOM_SECRET" },
+  );
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
+}
+
+function oneOf(option: string, value: unknown, allowed: readonly string[]): void {
+  if (!allowed.includes(value as string)) {
+    throw new OptionError(option, value, `use ${allowed.map((one) => `"${one}"`).join(", ")}.`);
+  }
+}

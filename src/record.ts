@@ -1,0 +1,199 @@
+import { decode } from "./codec.ts";
+
+/** Names that begin with it are not the application's keys. */
+export const RESERVED = "\0";
+
+/**
+ * A session as bytes. Names stand apart from values, so that one value is found and decoded without looking at the
+ * others, and values that did not change are copied without being decoded at all.
+ *
+ *     1  format
+ *     1  flags
+ *     6  createdAt, milliseconds
+ *     6  renewedAt, milliseconds           if HAS_RENEWED
+ *   2+n  owner, UTF-8, its length first     if HAS_OWNER
+ *   4+n  names, a JSON array in UTF-8, its length first
+ *    4k  where each value ends, counted from the first value
+ *     n  the values' texts, UTF-8
+ *
+ * Numbers are little-endian.
+ */
+export class SessionRecord {
+  readonly bytes: Buffer;
+  readonly createdAt: number;
+  /** When the browser last got its cookie; kept only for cookies with a `maxAge`. */
+  readonly renewedAt: number | undefined;
+  readonly owner: string | undefined;
+  readonly #shape: Shape;
+  readonly #endsAt: number;
+  readonly #valuesAt: number;
+
+  private constructor(bytes: Buffer, meta: RecordMeta, shape: Shape, endsAt: number) {
+    this.bytes = bytes;
+    this.createdAt = meta.createdAt;
+    this.renewedAt = meta.renewedAt;
+    this.owner = meta.owner;
+    this.#shape = shape;
+    this.#endsAt = endsAt;
+    this.#valuesAt = endsAt + 4 * shape.names.length;
+  }
+
+  /** @throws RangeError, SyntaxError or TypeError if the bytes are no record. */
+  static read(bytes: Uint8Array): SessionRecord {
+    const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (buffer[0] !== FORMAT) throw new RangeError("not a session record");
+    const flags = buffer[1]!;
+    const meta: RecordMeta = { createdAt: buffer.readUIntLE(2, 6), renewedAt: undefined, owner: undefined };
+    let at = 8;
+    if (flags & HAS_RENEWED) {
+      meta.renewedAt = buffer.readUIntLE(at, 6);
+      at += 6;
+    }
+    if (flags & HAS_OWNER) {
+      const ownerAt = at + 2;
+      at = ownerAt + buffer.readUInt16LE(at);
+      meta.owner = buffer.toString("utf8", ownerAt, at);
+    }
+    const endsAt = at + 4 + buffer.readUInt32LE(at);
+    const shape = shapeOf(buffer.toString("utf8", at + 4, endsAt));
+    const record = new SessionRecord(buffer, meta, shape, endsAt);
+    if (record.#valuesAt + record.#endOf(shape.names.length - 1) !== buffer.length) {
+      throw new RangeError("not a whole session record");
+    }
+    return record;
+  }
+
+  get names(): readonly string[] {
+    return this.#shape.names;
+  }
+
+  has(name: string): boolean {
+    return this.#shape.index.has(name);
+  }
+
+  /** The encoded text of a value. */
+  text(name: string): string | undefined {
+    const i = this.#shape.index.get(name);
+    if (i === undefined) return undefined;
+    return this.bytes.toString("utf8", this.#valuesAt + this.#endOf(i - 1), this.#valuesAt + this.#endOf(i));
+  }
+
+  /** Every value of the application's own keys, for those who look at a session as a whole. */
+  data(): Record<string, unknown> {
+    const keys = this.names.filter((name) => !name.startsWith(RESERVED));
+    return Object.fromEntries(keys.map((name) => [name, decode(this.text(name)!)]));
+  }
+
+  /** Where the value at `i` ends, counted from the first value. */
+  #endOf(i: number): number {
+    return i < 0 ? 0 : this.bytes.readUInt32LE(this.#endsAt + 4 * i);
+  }
+
+  /** A record with these changes: a text sets a key, undefined removes it. Other values are copied as they are. */
+  static write(
+    meta: RecordMeta,
+    base: SessionRecord | undefined,
+    changes: ReadonlyMap<string, string | undefined>,
+  ): SessionRecord {
+    const names = namesAfter(base, changes);
+    // The usual case, no key added or removed: the names' bytes are copied too.
+    const namesText = base && names === base.#shape.names ? base.#shape.text : JSON.stringify(names);
+    const namesSize = Buffer.byteLength(namesText);
+    const ownerSize = meta.owner === undefined ? 0 : Buffer.byteLength(meta.owner);
+
+    let size = 0;
+    const sizes = new Array<number>(names.length);
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i]!;
+      const text = changes.get(name);
+      sizes[i] = text !== undefined ? Buffer.byteLength(text) : base!.#sizeOf(name);
+      size += sizes[i]!;
+    }
+    const head = 8 + (meta.renewedAt === undefined ? 0 : 6) + (meta.owner === undefined ? 0 : 2 + ownerSize);
+    const bytes = Buffer.allocUnsafe(head + 4 + namesSize + 4 * names.length + size);
+
+    bytes[0] = FORMAT;
+    bytes[1] = (meta.renewedAt === undefined ? 0 : HAS_RENEWED) | (meta.owner === undefined ? 0 : HAS_OWNER);
+    bytes.writeUIntLE(meta.createdAt, 2, 6);
+    let at = 8;
+    if (meta.renewedAt !== undefined) at = bytes.writeUIntLE(meta.renewedAt, at, 6);
+    if (meta.owner !== undefined) {
+      at = bytes.writeUInt16LE(ownerSize, at);
+      at += bytes.write(meta.owner, at);
+    }
+    at = bytes.writeUInt32LE(namesSize, at);
+    at += bytes.write(namesText, at);
+    const endsAt = at;
+    let end = 0;
+    for (const valueSize of sizes) {
+      end += valueSize;
+      at = bytes.writeUInt32LE(end, at);
+    }
+    for (let i = 0; i < names.length; i++) {
+      const text = changes.get(names[i]!);
+      at += text !== undefined ? bytes.write(text, at) : base!.#copyValue(names[i]!, bytes, at);
+    }
+    return new SessionRecord(bytes, meta, shapeOf(namesText), endsAt);
+  }
+
+  #sizeOf(name: string): number {
+    const i = this.#shape.index.get(name)!;
+    return this.#endOf(i) - this.#endOf(i - 1);
+  }
+
+  #copyValue(name: string, target: Buffer, at: number): number {
+    const i = this.#shape.index.get(name)!;
+    return this.bytes.copy(target, at, this.#valuesAt + this.#endOf(i - 1), this.#valuesAt + this.#endOf(i));
+  }
+}
+
+export interface RecordMeta {
+  createdAt: number;
+  renewedAt: number | undefined;
+  owner: string | undefined;
+}
+
+const FORMAT = 1;
+const HAS_RENEWED = 1;
+const HAS_OWNER = 2;
+
+/** The keys of a record. Sessions of one application have few different sets of keys, so each is parsed once. */
+interface Shape {
+  text: string;
+  names: readonly string[];
+  index: ReadonlyMap<string, number>;
+}
+
+const shapes = new Map<string, Shape>();
+const MAX_SHAPES = 1_000;
+const MAX_SHAPE_CHARS = 2_000;
+
+function shapeOf(text: string): Shape {
+  const known = shapes.get(text);
+  if (known !== undefined) return known;
+  const names = JSON.parse(text) as string[];
+  const shape = { text, names, index: new Map(names.map((name, i) => [name, i])) };
+  if (text.length <= MAX_SHAPE_CHARS) {
+    if (shapes.size === MAX_SHAPES) shapes.clear();
+    shapes.set(text, shape);
+  }
+  return shape;
+}
+
+function namesAfter(
+  base: SessionRecord | undefined,
+  changes: ReadonlyMap<string, string | undefined>,
+): readonly string[] {
+  const before = base?.names ?? [];
+  let same = true;
+  for (const [name, text] of changes) {
+    if ((text !== undefined) !== (base?.has(name) ?? false)) {
+      same = false;
+      break;
+    }
+  }
+  if (same) return before;
+  const names = before.filter((name) => !changes.has(name) || changes.get(name) !== undefined);
+  for (const [name, text] of changes) if (text !== undefined && !base?.has(name)) names.push(name);
+  return names;
+}

@@ -1,0 +1,278 @@
+import { hash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { cipher } from "./cipher.ts";
+import { CommitQueue } from "./commits.ts";
+import { cookieJar } from "./cookie.ts";
+import { CapabilityError, StoreError } from "./errors.ts";
+import { Events, type SessionEvents } from "./events.ts";
+import { guarded } from "./guard.ts";
+import { checkOptions, type SessionsOptions } from "./options.ts";
+import { SessionRecord } from "./record.ts";
+import { type Found, type Mode, type Session, type SessionContext, SessionOfRequest } from "./session.ts";
+import type { SessionStore } from "./store.ts";
+import { memory } from "./stores/memory.ts";
+import { isKey, type Ticket, ticketOffice } from "./ticket.ts";
+
+/**
+ * The keys of a session, for applications that declare them once:
+ * `declare module "coatcheck" { interface SessionData { cart: string[] } }`.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: applications add to it
+export interface SessionData {}
+
+/** Where a request's cookies are: a `Request`, an `IncomingMessage` (Node, Express, Fastify's `raw`), or a Cookie header. */
+export type CookieSource = RequestLike | Pick<IncomingMessage, "headers" | "socket"> | string | null | undefined;
+
+interface RequestLike {
+  readonly headers: { get(name: string): string | null };
+  readonly url: string;
+}
+
+export interface OpenOptions {
+  /** How this request uses the session. Default: the application's `mode`. */
+  mode?: Mode;
+  /** True if the request came over https. Default: told by the source; a bare Cookie header can't tell: false. */
+  secure?: boolean;
+}
+
+/** A session as `list` reports it. */
+export interface SessionInfo<Data extends object = SessionData> {
+  id: string;
+  owner?: string;
+  createdAt?: number;
+  expiresAt: number;
+  /** What is in it, as it was just now. */
+  data: Readonly<Partial<Data>>;
+}
+
+/** All sessions of one application. */
+export interface Sessions<Data extends object = SessionData> {
+  /**
+   * The session of a request: the one its cookie names, or a new one, which is stored once something is written to it.
+   * @throws StoreError if the store is down, unless `onStoreError` is `"anonymous"`.
+   */
+  open(source: CookieSource, options?: OpenOptions): Promise<Session<Data>>;
+  /** Live sessions, all or one owner's. With encryption `"ticket"` they can't be opened: the data is empty. */
+  list(query?: { owner?: string }): AsyncIterable<SessionInfo<Data>>;
+  /** Ends a session by its public id. True if it was there. */
+  revoke(id: string): Promise<boolean>;
+  /** Ends every session of an owner: "log out everywhere". Gives their number. */
+  revokeAll(owner: string): Promise<number>;
+  /** Ends every session of this one's owner but this one: "log out my other devices". Gives their number. */
+  revokeOthers(session: Session<Data>): Promise<number>;
+  /** The number of live sessions. Walks through all of them. */
+  count(): Promise<number>;
+  /** Removes what has expired. Gives the number that this call removed. */
+  sweep(): Promise<number>;
+  /** Listens to an event. Returns a function that stops it. */
+  on<Name extends keyof SessionEvents>(name: Name, listener: (event: SessionEvents[Name]) => void): () => void;
+  /** Waits for commits under way, and closes the store. */
+  close(): Promise<void>;
+}
+
+const SWEEP_BATCH = 500;
+// A session may come under an owner while its others are being ended.
+const REVOKE_ROUNDS = 10;
+
+/** @throws OptionError naming the option, its value and the fix. */
+export function createSessions<Data extends object = SessionData>(options: SessionsOptions<Data> = {}): Sessions<Data> {
+  const bareStore = options.store ?? memory();
+  const settings = checkOptions(options, bareStore);
+  const events = new Events();
+  const store = bareStore.inProcess ? bareStore : guarded(bareStore, settings.storeTimeout, events);
+  const office = ticketOffice(settings.secrets);
+  const jar = cookieJar(options.cookie);
+  const seal = cipher(settings.encryption, settings.secrets);
+  const commits = new CommitQueue();
+  const [ownerName, ...formerOwnerNames] = settings.secrets.map(ownerNames);
+  const context: SessionContext = {
+    ...settings,
+    store,
+    office,
+    jar,
+    events,
+    commits,
+    cipher: seal,
+    ownerName: ownerName!,
+  };
+  const stopSweeping = sweepRegularly();
+
+  async function find(ticket: Ticket): Promise<Found | undefined> {
+    const now = Date.now();
+    const stored = await store.read(ticket.key, now + settings.idleTimeout);
+    if (stored === undefined) return undefined;
+    let record: SessionRecord;
+    try {
+      record = SessionRecord.read(seal.open(stored.value, ticket));
+    } catch (error) {
+      events.emit("unreadable", { id: ticket.key, error });
+      return undefined;
+    }
+    if (record.createdAt + settings.absoluteTimeout > now) return { ticket, stored, record };
+    if (await store.delete(ticket.key, stored.version)) events.ended(ticket.key, "expired", record);
+    return undefined;
+  }
+
+  async function open(source: CookieSource, { mode = settings.mode, secure }: OpenOptions = {}) {
+    const facts = { mode, secure: secure ?? isSecure(source) };
+    for (const text of jar.find(cookieHeader(source), facts.secure)) {
+      const ticket = office.check(text);
+      if (ticket === undefined) {
+        events.emit("forged", {});
+        continue;
+      }
+      try {
+        const found = await find(ticket);
+        if (found !== undefined) return new SessionOfRequest(context, facts, found);
+      } catch (error) {
+        if (settings.onStoreError === "fail" || !(error instanceof StoreError)) throw error;
+        return new SessionOfRequest(context, { ...facts, storeIsDown: true }, undefined);
+      }
+    }
+    return new SessionOfRequest(context, facts, undefined);
+  }
+
+  /** A record whose ticket is not at hand, or undefined if it can't be opened without. */
+  function openWithoutTicket(key: string, value: Uint8Array): SessionRecord | undefined {
+    if (!seal.canOpen({ key })) return undefined;
+    try {
+      return SessionRecord.read(seal.open(value, { key }));
+    } catch (error) {
+      events.emit("unreadable", { id: key, error });
+      return undefined;
+    }
+  }
+
+  function need<Ability extends "list" | "claimExpired">(call: string, ability: Ability) {
+    const method = store[ability];
+    if (method === undefined) throw new CapabilityError(`sessions.${call}()`, ability);
+    return method as NonNullable<SessionStore[Ability]>;
+  }
+
+  async function* keysOf(call: string, owner: string): AsyncGenerator<string> {
+    for (const nameOf of [ownerName!, ...formerOwnerNames]) {
+      for await (const { key } of need(call, "list")({ owner: nameOf(owner) })) yield key;
+    }
+  }
+
+  async function* list({ owner }: { owner?: string } = {}): AsyncGenerator<SessionInfo<Data>> {
+    const keys = owner === undefined ? entryKeys(need("list", "list")({})) : keysOf("list", owner);
+    for await (const key of keys) {
+      const stored = await store.read(key);
+      const record = stored && openWithoutTicket(key, stored.value);
+      if (stored === undefined) continue;
+      const expiresAt = Math.min(stored.expiresAt, (record?.createdAt ?? Infinity) + settings.absoluteTimeout);
+      if (expiresAt <= Date.now()) continue;
+      yield {
+        id: key,
+        expiresAt,
+        data: (record?.data() ?? {}) as Partial<Data>,
+        ...(record !== undefined && { createdAt: record.createdAt }),
+        ...(record?.owner !== undefined && { owner: record.owner }),
+      };
+    }
+  }
+
+  async function revoke(id: string): Promise<boolean> {
+    if (!isKey(id)) return false;
+    const stored = await store.read(id);
+    if (stored === undefined || !(await store.delete(id))) return false;
+    events.ended(id, "revoked", openWithoutTicket(id, stored.value));
+    return true;
+  }
+
+  async function revokeAllBut(call: string, owner: string, spared?: string): Promise<number> {
+    let revoked = 0;
+    for (let round = 0; round < REVOKE_ROUNDS; round++) {
+      let found = 0;
+      for await (const key of keysOf(call, owner)) {
+        if (key === spared) continue;
+        found++;
+        if (await revoke(key)) revoked++;
+      }
+      if (found === 0) break;
+    }
+    return revoked;
+  }
+
+  async function sweep(): Promise<number> {
+    const claimExpired = need("sweep", "claimExpired");
+    let total = 0;
+    for (;;) {
+      const claimed = await claimExpired(Date.now(), SWEEP_BATCH);
+      for (const { key, value } of claimed) events.ended(key, "expired", openWithoutTicket(key, value));
+      total += claimed.length;
+      if (claimed.length < SWEEP_BATCH) return total;
+      await new Promise(setImmediate); // requests go first
+    }
+  }
+
+  /** Every server sweeps; their clocks are kept apart by chance, so that they do not all do it at once. */
+  function sweepRegularly(): () => void {
+    const { sweepInterval } = settings;
+    if (sweepInterval === undefined || store.claimExpired === undefined) return () => {};
+    let timer: NodeJS.Timeout;
+    const next = () => {
+      timer = setTimeout(run, sweepInterval * (0.75 + Math.random() / 2)).unref();
+    };
+    // A failure is reported by the guard, and the next round tries again.
+    const run = () => void sweep().then(next, next);
+    next();
+    return () => clearTimeout(timer);
+  }
+
+  return {
+    open: open as unknown as Sessions<Data>["open"],
+    list,
+    revoke,
+    revokeAll: (owner) => revokeAllBut("revokeAll", owner),
+
+    async revokeOthers({ id, owner }) {
+      return owner === undefined ? 0 : revokeAllBut("revokeOthers", owner, id);
+    },
+
+    async count() {
+      let count = 0;
+      for await (const _ of need("count", "list")({})) count++;
+      return count;
+    },
+
+    sweep,
+    on: (name, listener) => events.on(name, listener),
+
+    async close() {
+      stopSweeping();
+      await commits.idle();
+      await store.close();
+    },
+  };
+}
+
+/** The store files sessions under a hash of the owner, so that a user's id is not readable there. */
+function ownerNames(secret: string): (owner: string) => string {
+  const start = hash("sha256", `coatcheck owner v1 ${secret}`, "base64url");
+  return (owner) => hash("sha256", start + owner, "base64url").slice(0, 24);
+}
+
+async function* entryKeys(entries: AsyncIterable<{ key: string }>): AsyncGenerator<string> {
+  for await (const { key } of entries) yield key;
+}
+
+function cookieHeader(source: CookieSource): string | null | undefined {
+  if (typeof source !== "object" || source === null) return source;
+  return isRequest(source) ? source.headers.get("cookie") : source.headers.cookie;
+}
+
+/** A proxy in front tells by X-Forwarded-Proto. Who forges that header gets a cookie that only https brings back. */
+function isSecure(source: CookieSource): boolean {
+  if (typeof source !== "object" || source === null) return false;
+  if (isRequest(source)) {
+    return source.url.startsWith("https:") || source.headers.get("x-forwarded-proto") === "https";
+  }
+  const { headers, socket } = source;
+  return (socket as { encrypted?: boolean } | null)?.encrypted === true || headers["x-forwarded-proto"] === "https";
+}
+
+function isRequest(source: CookieSource & object): source is RequestLike {
+  return typeof source.headers.get === "function";
+}
