@@ -1,0 +1,91 @@
+import { randomInt } from "node:crypto";
+import { StoreError } from "../../errors.ts";
+import type { ClaimedSession, SessionEntry, SessionWrite, StoredSession } from "../../store.ts";
+
+/** The longest key and owner, in bytes of UTF-8: what fits into an index of every database. */
+export const LONGEST_KEY = 255;
+export const LONGEST_OWNER = 1024;
+
+/** Sessions that `list` asks for at a time. */
+export const PAGE = 1000;
+
+/** A row as the clients give it. Numbers may come as text, and texts as bytes, from columns that hold those. */
+export interface Row {
+  key: string | Uint8Array;
+  version: number | bigint | string;
+  expires_at: number | bigint | string;
+  owner: string | Uint8Array | null;
+  value: Uint8Array;
+}
+
+/**
+ * The version of a new session. The later ones count up from it; it is random so that a session that ends and begins
+ * again under the same key does not come to an old version.
+ */
+export function firstVersion(): number {
+  return randomInt(2 ** 48 - 1);
+}
+
+/** A row's session. @throws StoreError if somebody put something else into the row. */
+export function stored(row: Row): StoredSession {
+  return { ...written(row), version: integer(row.version, "version") };
+}
+
+/** A removed row's session. @throws StoreError as `stored`. */
+export function claimed(row: Row): ClaimedSession {
+  return { key: text(row.key), ...written(row) };
+}
+
+/** A row's session as `list` tells of it. @throws StoreError as `stored`. */
+export function listed({ key, expires_at, owner }: Omit<Row, "version" | "value">): SessionEntry {
+  const entry = { key: text(key), expiresAt: integer(expires_at, "expires_at") };
+  return owner === null ? entry : { ...entry, owner: text(owner) };
+}
+
+/** Walks all rows in the order of their keys: `page` gives up to `PAGE` rows behind a key. */
+export async function* pages(
+  page: (after: string) => Promise<Omit<Row, "version" | "value">[]>,
+): AsyncGenerator<SessionEntry> {
+  for (let after = ""; ; ) {
+    const rows = await page(after);
+    for (const row of rows) {
+      const entry = listed(row);
+      after = entry.key;
+      yield entry;
+    }
+    if (rows.length < PAGE) return;
+  }
+}
+
+/** Refuses what a column would cut off or an index not take. @throws StoreError */
+export function mustFit(key: string, owner?: string): void {
+  limit("key", key, LONGEST_KEY);
+  if (owner !== undefined) limit("owner", owner, LONGEST_OWNER);
+}
+
+/** The same bytes as a Buffer, which every client takes for binary. */
+export function binary(value: Uint8Array): Buffer {
+  return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+}
+
+function written({ value, expires_at, owner }: Row): SessionWrite {
+  if (!(value instanceof Uint8Array)) throw new StoreError("coatcheck: a row's value is not bytes: delete the row.");
+  const session = { value, expiresAt: integer(expires_at, "expires_at") };
+  return owner === null ? session : { ...session, owner: text(owner) };
+}
+
+function text(value: string | Uint8Array): string {
+  return typeof value === "string" ? value : Buffer.from(value).toString();
+}
+
+function integer(value: number | bigint | string, column: string): number {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) return number;
+  throw new StoreError(`coatcheck: a row's ${column} is ${value}, which coatcheck never writes: delete the row.`);
+}
+
+function limit(what: string, name: string, longest: number): void {
+  if (name.length > longest / 3 && Buffer.byteLength(name) > longest) {
+    throw new StoreError(`coatcheck: a ${what} takes ${Buffer.byteLength(name)} bytes; at most ${longest} fit.`);
+  }
+}
