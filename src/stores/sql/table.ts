@@ -45,9 +45,9 @@ function quoteName(option: string, name: unknown, { quote, longest, unit }: Quot
   if (length > longest - reserve) {
     throw new OptionError(option, name, `give a name of at most ${longest - reserve} ${unit ?? "characters"}.`);
   }
-  // Databases end names at a NUL, and some drop the space at the end; a lone surrogate is not text.
-  if (/\0|\s$/.test(name) || !name.isWellFormed()) {
-    throw new OptionError(option, name, "leave out NUL characters, a space at the end and broken Unicode.");
+  // What not every database can have in a name, and some change in silence.
+  if (/\0|\s$|[\ud800-\udfff]/.test(name)) {
+    throw new OptionError(option, name, "leave out NUL, a space at the end and characters beyond U+FFFF.");
   }
   return enclose(name, quote);
 }

@@ -1,0 +1,269 @@
+import { type Duration, milliseconds } from "../duration.ts";
+import { OptionError } from "../errors.ts";
+import type { SessionStore } from "../store.ts";
+import { importPeer } from "./peer.ts";
+import { despiteDeadlock, onFirstUse, storeError } from "./sql/client.ts";
+import { binary, claimed, firstVersion, mustFit, PAGE, pages, type Row, stored } from "./sql/rows.ts";
+import { type Names, type Quoting, type TableOptions, tableNames } from "./sql/table.ts";
+
+export interface MysqlOptions extends TableOptions {
+  /** The database, as in `"mysql://user:password@host:3306/name"`. */
+  url?: string;
+  /** Further options of mysql2's `createPool`, such as `{ connectionLimit: 20, ssl: { ca } }`. Default limit: 10. */
+  connection?: Record<string, unknown>;
+  /** A pool of `mysql2` or `mysql2/promise` to use instead, which stays yours to end. */
+  pool?: MysqlPool | { promise(): MysqlPool };
+  /** Creates the table and its indexes on first use if they are missing. Default: false; see `schema`. */
+  createTable?: boolean;
+  /** How long making a connection or a statement may take. Default: `"5s"`. */
+  timeout?: Duration;
+}
+
+/** What is needed of a pool of `mysql2/promise`. */
+export interface MysqlPool {
+  getConnection(): Promise<MysqlConnection>;
+  end(): Promise<void>;
+}
+
+export interface MysqlConnection {
+  execute(query: MysqlQuery): Promise<[unknown, unknown]>;
+  query(query: MysqlQuery): Promise<[unknown, unknown]>;
+  release(): void;
+  destroy(): void;
+}
+
+export interface MysqlQuery {
+  sql: string;
+  values?: unknown[];
+  timeout?: number;
+  typeCast?: (field: unknown, next: () => unknown) => unknown;
+}
+
+/** What the server answers to a statement that changes rows. */
+interface Changed {
+  affectedRows: number;
+  info?: string;
+}
+
+const QUOTING: Quoting = { quote: "`", longest: 64 };
+
+/**
+ * Keeps sessions in MySQL 8 or MariaDB 10.6, or later, with the package `mysql2`. Connects on first use.
+ *
+ * @throws OptionError if a name can't be one, or unless exactly one way to the database is given.
+ */
+export function mysql(options: MysqlOptions): SessionStore {
+  const { url, connection, pool: given, createTable = false } = options;
+  if ((given === undefined) === (url === undefined && connection === undefined)) {
+    throw new OptionError("url", url, 'give "url", "connection" or both, or instead of them a "pool".');
+  }
+  const timeout = milliseconds("timeout", options.timeout ?? "5s");
+  const names = tableNames(options, QUOTING);
+  const sql = statements(names);
+
+  const client = onFirstUse(
+    async () => {
+      const pool = given ?? (await newPool());
+      const promised = "promise" in pool ? pool.promise() : pool;
+      if (createTable) await create(promised, options, names);
+      return promised;
+    },
+    (pool) => given ?? pool.end(),
+  );
+
+  async function newPool(): Promise<MysqlPool> {
+    const { createPool } = await importPeer("mysql2", () => import("mysql2/promise"));
+    return createPool({
+      ...(url !== undefined && { uri: url }),
+      connectTimeout: timeout,
+      // Traces of where a call came from cost more than the rest of it.
+      trace: false,
+      ...connection,
+    }) as unknown as MysqlPool;
+  }
+
+  /** Runs what needs one connection, which goes back to the pool only if it still is as it was. */
+  async function onConnection<Result>(work: (connection: MysqlConnection) => Promise<Result>): Promise<Result> {
+    try {
+      const pool = await client();
+      return await despiteDeadlock(isDeadlock, async () => {
+        const connection = await pool.getConnection();
+        try {
+          const result = await work(connection);
+          connection.release();
+          return result;
+        } catch (error) {
+          if (isAnswer(error)) connection.release();
+          else connection.destroy();
+          throw error;
+        }
+      });
+    } catch (error) {
+      throw storeError("mysql", error, errnoOf(error) === NO_SUCH_TABLE, names.plain);
+    }
+  }
+
+  async function run<Result = Changed>(text: string, values: unknown[]): Promise<Result> {
+    // A type cast of the application's pool is for its own columns.
+    const query = { sql: text, values, timeout, ...(given && { typeCast }) };
+    return (await onConnection((connection) => connection.execute(query)))[0] as Result;
+  }
+
+  async function find(key: string): Promise<Row | undefined> {
+    return (await run<Row[]>(sql.read, [Buffer.from(key), Date.now()]))[0];
+  }
+
+  return {
+    async read(key) {
+      const row = await find(key);
+      return row && stored(row);
+    },
+
+    async create(key, { value, expiresAt, owner }) {
+      mustFit(key, owner);
+      const version = firstVersion();
+      const values = [version, expiresAt, owner === undefined ? null : Buffer.from(owner), binary(value)];
+      for (;;) {
+        try {
+          await run(sql.create, [...values, Buffer.from(key)]);
+          return version;
+        } catch (error) {
+          if (errnoOf(error) !== DUPLICATE_KEY) throw error;
+        }
+        // An expired session that nobody has swept yet makes room.
+        const { affectedRows } = await run(sql.replace, [...values, Buffer.from(key), Date.now()]);
+        if (affectedRows === 1) return version;
+        if (await find(key)) return "exists";
+      }
+    },
+
+    async update(key, { value, expiresAt, owner }, ifVersion) {
+      mustFit(key, owner);
+      const values = [expiresAt, owner === undefined ? null : Buffer.from(owner), binary(value)];
+      const { affectedRows } = await run(sql.update, [...values, Buffer.from(key), ifVersion, Date.now()]);
+      if (affectedRows === 1) return Number(ifVersion) + 1;
+      return (await find(key)) ? "conflict" : "gone";
+    },
+
+    async delete(key, ifVersion) {
+      const values = [Buffer.from(key), Date.now()];
+      const { affectedRows } = await (ifVersion === undefined
+        ? run(sql.delete, values)
+        : run(sql.deleteVersion, [...values, ifVersion]));
+      return affectedRows === 1;
+    },
+
+    async touch(key, expiresAt) {
+      return matched(await run(sql.touch, [expiresAt, Buffer.from(key), Date.now()])) === 1;
+    },
+
+    close: client.close,
+
+    list({ owner }) {
+      return pages(async (after) => {
+        const values = [Buffer.from(after), Date.now()];
+        return owner === undefined ? run(sql.list, values) : run(sql.listOwner, [...values, Buffer.from(owner)]);
+      });
+    },
+
+    // DELETE can't give what it deletes in MySQL, so rows are locked and read first. Those that another server is
+    // sweeping are skipped.
+    async claimExpired(now, limit) {
+      const rows = await onConnection(async (connection) => {
+        const query = async (text: string, values: unknown[] = []) =>
+          (await connection.query({ sql: text, values, timeout, ...(given && { typeCast }) }))[0];
+        // Without it, InnoDB also locks the gaps between the rows, and with them sessions that are alive.
+        await query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
+        await query("START TRANSACTION");
+        try {
+          const found = (await query(sql.expired, [now, Math.floor(limit)])) as Row[];
+          if (found.length > 0) await query(sql.sweep, [found.map(({ key }) => key)]);
+          await query("COMMIT");
+          return found;
+        } catch (error) {
+          connection.destroy();
+          throw error;
+        }
+      });
+      return rows.map(claimed);
+    },
+  };
+}
+
+/** The statement that makes the table, for people who run migrations. Takes the same names as the store. */
+export function schema(options: TableOptions = {}): string {
+  const { table } = tableNames(options, QUOTING);
+  // Binary columns: texts would compare without case, or without spaces at the end.
+  return `CREATE TABLE IF NOT EXISTS ${table} (
+  \`key\` varbinary(255) NOT NULL PRIMARY KEY,
+  version bigint NOT NULL,
+  expires_at bigint NOT NULL COMMENT 'milliseconds since 1970',
+  owner varbinary(1024),
+  value longblob NOT NULL,
+  INDEX expires_at (expires_at),
+  INDEX owner (owner)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+`;
+}
+
+function statements({ table }: Names) {
+  const entries = `SELECT \`key\`, expires_at, owner FROM ${table} WHERE \`key\` > ? AND expires_at > ?`;
+  return {
+    read: `SELECT \`key\`, version, expires_at, owner, value FROM ${table} WHERE \`key\` = ? AND expires_at > ?`,
+    create: `INSERT INTO ${table} (version, expires_at, owner, value, \`key\`) VALUES (?, ?, ?, ?, ?)`,
+    replace: `UPDATE ${table} SET version = ?, expires_at = ?, owner = ?, value = ? WHERE \`key\` = ? AND expires_at <= ?`,
+    update: `UPDATE ${table} SET version = version + 1, expires_at = ?, owner = ?, value = ?
+      WHERE \`key\` = ? AND version = ? AND expires_at > ?`,
+    delete: `DELETE FROM ${table} WHERE \`key\` = ? AND expires_at > ?`,
+    deleteVersion: `DELETE FROM ${table} WHERE \`key\` = ? AND expires_at > ? AND version = ?`,
+    touch: `UPDATE ${table} SET expires_at = ? WHERE \`key\` = ? AND expires_at > ?`,
+    list: `${entries} ORDER BY \`key\` LIMIT ${PAGE}`,
+    listOwner: `${entries} AND owner = ? ORDER BY \`key\` LIMIT ${PAGE}`,
+    expired: `SELECT \`key\`, version, expires_at, owner, value FROM ${table}
+      WHERE expires_at <= ? ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED`,
+    sweep: `DELETE FROM ${table} WHERE \`key\` IN (?)`,
+  };
+}
+
+/** Creates the table unless it is there: so that an account without the right to create works once it is. */
+async function create(pool: MysqlPool, options: TableOptions, { table }: Names): Promise<void> {
+  const connection = await pool.getConnection();
+  try {
+    await connection.query({ sql: `SELECT 1 FROM ${table} LIMIT 0` }).catch(async (error) => {
+      if (errnoOf(error) !== NO_SUCH_TABLE) throw error;
+      await connection.query({ sql: schema(options) });
+    });
+    connection.release();
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+}
+
+/** The rows that an UPDATE met. Whether `affectedRows` leaves out those that were so already, is a connection's flag. */
+function matched({ affectedRows, info = "" }: Changed): number {
+  return Number(/matched: (\d+)/.exec(info)?.[1] ?? affectedRows);
+}
+
+const DUPLICATE_KEY = 1062;
+const NO_SUCH_TABLE = 1146;
+
+/** A server that ended a deadlock, or that (as MariaDB may) will not change a row that changed since it was read. */
+function isDeadlock(error: unknown): boolean {
+  return errnoOf(error) === 1213 || errnoOf(error) === 1020;
+}
+
+/** True for an answer of the server, after which the connection is in order; false for one that broke or is late. */
+function isAnswer(error: unknown): boolean {
+  return (error as { sqlState?: string } | null)?.sqlState !== undefined;
+}
+
+/** The server's number of an error, also behind the store's own. */
+function errnoOf(error: unknown): number | undefined {
+  const { errno, cause } = (error ?? {}) as { errno?: number; cause?: { errno?: number } };
+  return errno ?? cause?.errno;
+}
+
+function typeCast(_: unknown, next: () => unknown): unknown {
+  return next();
+}
