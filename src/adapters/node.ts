@@ -1,0 +1,63 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
+import { commitBeforeHeaders } from "./held-response.ts";
+import { type AdapterOptions, openOptions, sessionsFrom, statusOf } from "./options.ts";
+
+export interface NodeOptions extends AdapterOptions<IncomingMessage> {
+  /**
+   * Answers a request whose session can't be opened or committed, or whose handler throws.
+   * Default: the error's status (503 when the store is down) and its name; other errors are printed, and answered 500.
+   */
+  onError?: (error: unknown, req: IncomingMessage, res: ServerResponse) => void;
+}
+
+/** A request with its session; there is none where the mode is `"none"`. */
+export type SessionRequest<Data extends object = SessionData> = IncomingMessage & { session: Session<Data> };
+
+export type SessionHandler<Data extends object = SessionData> = (
+  req: SessionRequest<Data>,
+  res: ServerResponse,
+) => unknown;
+
+/**
+ * Sessions for bare `node:http`, `https` and `http2`:
+ * `createServer(session(sessions)((req, res) => res.end(String(req.session.id))))`.
+ *
+ * @throws OptionError if options are given and one is wrong.
+ */
+export function session<Data extends object = SessionData>(
+  sessionsOrOptions?: Sessions<Data> | SessionsOptions<Data>,
+  options: NodeOptions = {},
+): (handler: SessionHandler<Data>) => (req: IncomingMessage, res: ServerResponse) => void {
+  const sessions = sessionsFrom(sessionsOrOptions);
+  const { saveFailed = false, onError = answerError } = options;
+
+  return (handler) =>
+    async function withSession(req, res) {
+      const fail = (error: unknown) => onError(error, req, res);
+      try {
+        const mode = openOptions(options, req);
+        const request = req as SessionRequest<Data>;
+        if (mode !== undefined) {
+          request.session = await sessions.open(req, mode);
+          commitBeforeHeaders(res, request.session, saveFailed, fail);
+        }
+        await handler(request, res);
+      } catch (error) {
+        fail(error);
+      }
+    };
+}
+
+function answerError(error: unknown, _req: IncomingMessage, res: ServerResponse): void {
+  const status = statusOf(error);
+  if (status === 500) console.error(error);
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  res.statusCode = status;
+  res.setHeader("Content-Type", "text/plain; charset=utf-8");
+  if (status === 503) res.setHeader("Retry-After", "1");
+  res.end(status === 503 ? "Service Unavailable: try again in a moment.\n" : "Internal Server Error\n");
+}
