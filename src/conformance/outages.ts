@@ -45,7 +45,7 @@ export const outages: Case[] = [
       let up = true;
       let wrong: string | undefined;
       const readers = Array.from({ length: 8 }, async () => {
-        while (up && wrong === undefined) {
+        for (; up && wrong === undefined; await sleep(1)) {
           const found = await store.read(key);
           if (found === undefined) wrong = `read gave undefined for a live session when the server went down. ${NEVER}`;
           if (!(await store.touch(key, inAnHour()))) wrong = `touch gave false when the server went down. ${NEVER}`;

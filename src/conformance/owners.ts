@@ -176,14 +176,15 @@ export const owners: Case[] = [
       const store = await kit.open();
       const owner = newKey();
       await Promise.all(times(5, () => begin(store, { owner })));
-      for (let round = 0; round < 30; round++) {
-        for await (const _ of store.list!({ owner })) break;
+      const rule = "Leaving a list early must free what it holds (a cursor, a connection), so that later calls work.";
+      try {
+        for (let round = 0; round < 30; round++) {
+          for await (const _ of store.list!({ owner })) break;
+        }
+        same((await keysOf(store, owner)).length, 5, rule);
+      } catch (cause) {
+        throw new Error(rule, { cause });
       }
-      same(
-        (await keysOf(store, owner)).length,
-        5,
-        "Leaving a list early must free what it holds (a cursor, a connection), so that later calls work.",
-      );
     },
   },
 ];

@@ -1,5 +1,5 @@
 import type { SessionChange, SessionStore, Version } from "../store.ts";
-import { begin, bytes, type Case, eventually, handles, session, sleep } from "./kit.ts";
+import { begin, bytes, type Case, eventually, handles, session, sleep, that } from "./kit.ts";
 
 /** `watch`: reports what anyone changes. */
 export const watching: Case[] = [
@@ -35,7 +35,7 @@ export const watching: Case[] = [
         going.find((change) => change.key === key),
       );
       await sleep(200);
-      if (stopped.length > before) throw new Error("A listener must hear nothing once its stop() has resolved.");
+      that(stopped.length === before, "A listener must hear nothing once its stop() has resolved.");
       await stopOther();
     },
   },
