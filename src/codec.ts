@@ -52,10 +52,14 @@ function isPlain(value: unknown, depth: number): boolean {
 }
 
 function reason(value: unknown, cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const path = (cause as { path?: string }).path;
-  const type = typeof value === "object" ? value?.constructor?.name : typeof value;
-  return path ? `${message} at ${path}` : `${message} (${type})`;
+  const { path = "", value: culprit = value, message } = cause as { path?: string; value?: unknown; message: string };
+  return `it ${path ? "holds" : "is"} ${nameOf(culprit) ?? message}${path && `, at ${path}`}`;
+}
+
+function nameOf(value: unknown): string | undefined {
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
+  const type = typeof value === "object" && value !== null ? value.constructor?.name : undefined;
+  return type === undefined || type === "Object" ? undefined : `an instance of ${type}`;
 }
 
 // devalue would bring a Buffer back as a Uint8Array. The "=" keeps the text of an empty one from being falsy.

@@ -59,10 +59,17 @@ export function session<Data extends object = SessionData>(
         done(null, payload);
         return;
       }
-      cookies.then((cookies) => {
-        send(reply, cookies);
-        done(null, payload);
-      }, done);
+      cookies.then(
+        (cookies) => {
+          send(reply, cookies);
+          done(null, payload);
+        },
+        (error) => {
+          // The answer that was not given must not colour the error's.
+          for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
+          done(error);
+        },
+      );
     });
 
     done();
