@@ -53,7 +53,7 @@ export function cookieJar(options: CookieOptions = {}): CookieJar {
     if (isSecure) attributes += "; Secure";
     attributes += `; SameSite=${sameSite}`;
     if (partitioned) attributes += "; Partitioned";
-    const life = maxAge === undefined ? "" : `; Max-Age=${Math.round(maxAge / 1000)}`;
+    const life = maxAge === undefined ? "" : `; Max-Age=${Math.ceil(maxAge / 1000)}`;
     return { start: `${name}=`, issueEnd: attributes + life, clear: `${name}=${attributes}; Max-Age=0` };
   }
   const overHttps = style(true);
@@ -72,7 +72,7 @@ export function cookieJar(options: CookieOptions = {}): CookieJar {
 function findAll(header: string, start: string): string[] {
   const values: string[] = [];
   for (let at = header.indexOf(start); at !== -1; at = header.indexOf(start, at + 1)) {
-    if (at !== 0 && !isSeparator(header.charCodeAt(at - 1))) continue;
+    if (!beginsCookie(header, at)) continue;
     let end = header.indexOf(";", at);
     if (end === -1) end = header.length;
     values.push(header.slice(at + start.length, end).trimEnd());
@@ -80,8 +80,14 @@ function findAll(header: string, start: string): string[] {
   return values;
 }
 
-function isSeparator(code: number): boolean {
-  return code === 0x3b || code === 0x20 || code === 0x09; // ; space tab
+/**
+ * Only what follows a semicolon is a cookie of its own. What follows a space may be a part of another one's value, which
+ * a subdomain or plain http may have set: taken for a cookie, it would get around the name's prefix.
+ */
+function beginsCookie(header: string, at: number): boolean {
+  let before = at - 1;
+  while (before >= 0 && (header[before] === " " || header[before] === "\t")) before--;
+  return before < 0 || header[before] === ";";
 }
 
 function defaultName(secure: boolean, domain: string | undefined, path: string): string {
