@@ -59,7 +59,7 @@ function reason(value: unknown, cause: unknown): string {
 function nameOf(value: unknown): string | undefined {
   if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
   const type = typeof value === "object" && value !== null ? value.constructor?.name : undefined;
-  return type === undefined || type === "Object" ? undefined : `an instance of ${type}`;
+  return type === "Object" ? "an object with symbols for keys" : type && `an instance of ${type}`;
 }
 
 // devalue would bring a Buffer back as a Uint8Array. The "=" keeps the text of an empty one from being falsy.
