@@ -1,0 +1,190 @@
+import { type Arg, type Channels, type Link, type Reply, type Subscription, subscription } from "./link.ts";
+
+/** What is used of a client of the package `redis`, version 5 or later. */
+export interface NodeRedis {
+  readonly isOpen: boolean;
+  readonly isReady: boolean;
+  sendCommand(args: Arg[]): Promise<Reply>;
+  withCommandOptions(options: object): NodeRedis;
+  duplicate(): NodeRedis;
+  connect(): Promise<unknown>;
+  close(): Promise<unknown>;
+  destroy(): void;
+  on(event: string, listener: (error: Error) => void): unknown;
+  subscribe(channel: string, listener: (message: string) => void): Promise<void>;
+  sSubscribe(channel: string, listener: (message: string) => void): Promise<void>;
+}
+
+export interface NodeRedisPool {
+  sendCommand(args: Arg[]): Promise<Reply>;
+  withCommandOptions(options: object): NodeRedisPool;
+  execute<Result>(run: (client: NodeRedis) => Result): Promise<Result>;
+}
+
+export interface NodeRedisCluster {
+  readonly isOpen: boolean;
+  readonly masters: ClusterNode[];
+  readonly slots: { master: ClusterNode }[];
+  sendCommand(key: string, readonly: boolean, args: Arg[]): Promise<Reply>;
+  withCommandOptions(options: object): NodeRedisCluster;
+  nodeClient(node: ClusterNode): Promise<NodeRedis>;
+  connect(): Promise<unknown>;
+  close(): Promise<unknown>;
+  destroy(): void;
+  on(event: string, listener: (error: Error) => void): unknown;
+}
+
+/** Only handed back to the cluster client. */
+export type ClusterNode = object;
+
+export interface NodeRedisSentinel {
+  readonly isOpen: boolean;
+  sendCommand(readonly: boolean, args: Arg[]): Promise<Reply>;
+  withCommandOptions(options: object): NodeRedisSentinel;
+  duplicate(): NodeRedisSentinel;
+  connect(): Promise<unknown>;
+  close(): Promise<unknown>;
+  destroy(): Promise<unknown>;
+  on(event: string, listener: (event: { type?: string }) => void): unknown;
+  subscribe(channel: string, listener: (message: string) => void): Promise<void>;
+}
+
+/**
+ * Bulk strings (type 36) as Buffers, and no time limit: the core has its own, and node-redis makes an AbortSignal for
+ * each command that has one, which triples what a GET costs.
+ */
+export const COMMAND_OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined };
+
+const NOT_OPEN = 'the Redis client that was handed in is not connected: call "await client.connect()" first';
+
+export function linkTo(client: NodeRedis): Link {
+  const raw = client.withCommandOptions(COMMAND_OPTIONS);
+  let wasReady = false;
+  function send(_key: string, args: Arg[]): Promise<Reply> {
+    if (client.isReady) wasReady = true;
+    // Its queue would hold commands for as long as the server is away. Until it is there for the first time, that is meant.
+    else if (wasReady) return Promise.reject(new Error("the Redis client is not connected at the moment"));
+    else if (!client.isOpen) return Promise.reject(new Error(NOT_OPEN));
+    return raw.sendCommand(args);
+  }
+  return {
+    cluster: false,
+    send,
+    nodes: async () => [(args) => send("", args)],
+    subscribe: (channels, onMessage, onLost) => subscribeOn([[client, channels]], onMessage, onLost),
+    close: async () => {},
+  };
+}
+
+export function linkToPool(pool: NodeRedisPool): Link {
+  const raw = pool.withCommandOptions(COMMAND_OPTIONS);
+  return {
+    cluster: false,
+    send: (_key, args) => raw.sendCommand(args),
+    nodes: async () => [(args) => raw.sendCommand(args)],
+    async subscribe(channels, onMessage, onLost) {
+      const client = await pool.execute((client) => client.duplicate());
+      return subscribeOn([[{ duplicate: () => client }, channels]], onMessage, onLost);
+    },
+    close: async () => {},
+  };
+}
+
+export function linkToCluster(cluster: NodeRedisCluster): Link {
+  const raw = cluster.withCommandOptions(COMMAND_OPTIONS);
+  return {
+    cluster: true,
+    send(key, args) {
+      if (!cluster.isOpen) return Promise.reject(new Error(NOT_OPEN));
+      return raw.sendCommand(key, false, args);
+    },
+    nodes: () =>
+      Promise.all(
+        cluster.masters.map(async (master) => {
+          const client = (await cluster.nodeClient(master)).withCommandOptions(COMMAND_OPTIONS);
+          return (args: Arg[]) => client.sendCommand(args);
+        }),
+      ),
+    async subscribe(channels, onMessage, onLost) {
+      const shares = new Map<ClusterNode, Channels>();
+      if (typeof channels === "string") shares.set(cluster.masters[0]!, channels);
+      else
+        for (const [node, share] of Map.groupBy(channels, ({ slot }) => cluster.slots[slot]!.master))
+          shares.set(node, share);
+      const clients = [...shares].map(
+        async ([node, share]) => [await cluster.nodeClient(node), share] as [NodeRedis, Channels],
+      );
+      return subscribeOn(await Promise.all(clients), onMessage, onLost);
+    },
+    close: async () => {},
+  };
+}
+
+export function linkToSentinel(sentinel: NodeRedisSentinel): Link {
+  const raw = sentinel.withCommandOptions(COMMAND_OPTIONS);
+  function send(_key: string, args: Arg[]): Promise<Reply> {
+    if (!sentinel.isOpen) return Promise.reject(new Error(NOT_OPEN));
+    return raw.sendCommand(false, args);
+  }
+  return {
+    cluster: false,
+    send,
+    nodes: async () => [(args) => send("", args)],
+    subscribe: (channels, onMessage, onLost) => subscribeOnSentinel(sentinel, channels as string, onMessage, onLost),
+    close: async () => {},
+  };
+}
+
+/** A connection of its own to each server, as a connection that listens can do nothing else. */
+function subscribeOn(
+  shares: [Pick<NodeRedis, "duplicate">, Channels][],
+  onMessage: (message: string) => void,
+  onLost: () => void,
+): Promise<Subscription> {
+  const connections = shares.map(([client]) => client.duplicate());
+  async function open(connection: NodeRedis, channels: Channels, lose: () => void): Promise<void> {
+    connection.on("error", lose);
+    connection.on("end", lose);
+    connection.on("sharded-channel-moved", lose);
+    await connection.connect();
+    if (typeof channels === "string") await connection.subscribe(channels, onMessage);
+    // One command each: those of one command must be of one slot.
+    else await Promise.all(channels.map(({ name }) => connection.sSubscribe(name, onMessage)));
+  }
+  return subscription(
+    {
+      open: (lose) => Promise.all(connections.map((connection, i) => open(connection, shares[i]![1], lose))),
+      end: () => connections.forEach((connection) => connection.destroy()),
+      ping: () => Promise.all(connections.map((connection) => connection.sendCommand(["PING"]))),
+    },
+    onLost,
+  );
+}
+
+/** The client looks for the new master by itself, but what is announced meanwhile is lost. */
+function subscribeOnSentinel(
+  sentinel: NodeRedisSentinel,
+  channel: string,
+  onMessage: (message: string) => void,
+  onLost: () => void,
+): Promise<Subscription> {
+  const connection = sentinel.duplicate();
+  return subscription(
+    {
+      async open(lose) {
+        // While it connects, an error only says that one of the sentinels is down.
+        let connected = false;
+        const loseLater = () => connected && lose();
+        connection.on("error", loseLater);
+        connection.on("reconnecting", loseLater);
+        connection.on("topology-change", ({ type }) => type === "MASTER_CHANGE" && loseLater());
+        await connection.connect();
+        await connection.subscribe(channel, onMessage);
+        connected = true;
+      },
+      end: () => connection.destroy(),
+      ping: () => connection.sendCommand(false, ["PING"]),
+    },
+    onLost,
+  );
+}
