@@ -2,6 +2,7 @@ import { type Duration, milliseconds } from "../duration.ts";
 import { OptionError } from "../errors.ts";
 import type { SessionStore } from "../store.ts";
 import { importPeer } from "./peer.ts";
+import { batchedRead } from "./sql/batch.ts";
 import { despiteDeadlock, onFirstUse, storeError } from "./sql/client.ts";
 import { binary, claimed, firstVersion, mustFit, PAGE, pages, type Row, stored } from "./sql/rows.ts";
 import { type Names, type Quoting, type TableOptions, tableNames } from "./sql/table.ts";
@@ -109,13 +110,16 @@ export function mysql(options: MysqlOptions): SessionStore {
     return (await onConnection((connection) => connection.execute(query)))[0] as Result;
   }
 
-  async function find(key: string): Promise<Row | undefined> {
-    return (await run<Row[]>(sql.read, [Buffer.from(key), Date.now()]))[0];
-  }
+  const read = batchedRead((keys) => {
+    // Few different lengths, so that each stays prepared; the last key fills up.
+    const length = 2 ** Math.ceil(Math.log2(keys.length));
+    const padded = Array.from({ length }, (_, index) => Buffer.from(keys[Math.min(index, keys.length - 1)]!));
+    return run<Row[]>(sql.read(length), [Date.now(), ...padded]);
+  });
 
   return {
     async read(key) {
-      const row = await find(key);
+      const row = await read(key);
       return row && stored(row);
     },
 
@@ -133,7 +137,7 @@ export function mysql(options: MysqlOptions): SessionStore {
         // An expired session that nobody has swept yet makes room.
         const { affectedRows } = await run(sql.replace, [...values, Buffer.from(key), Date.now()]);
         if (affectedRows === 1) return version;
-        if (await find(key)) return "exists";
+        if (await read(key)) return "exists";
       }
     },
 
@@ -142,7 +146,7 @@ export function mysql(options: MysqlOptions): SessionStore {
       const values = [expiresAt, owner === undefined ? null : Buffer.from(owner), binary(value)];
       const { affectedRows } = await run(sql.update, [...values, Buffer.from(key), ifVersion, Date.now()]);
       if (affectedRows === 1) return Number(ifVersion) + 1;
-      return (await find(key)) ? "conflict" : "gone";
+      return (await read(key)) ? "conflict" : "gone";
     },
 
     async delete(key, ifVersion) {
@@ -209,7 +213,9 @@ export function schema(options: TableOptions = {}): string {
 function statements({ table }: Names) {
   const entries = `SELECT \`key\`, expires_at, owner FROM ${table} WHERE \`key\` > ? AND expires_at > ?`;
   return {
-    read: `SELECT \`key\`, version, expires_at, owner, value FROM ${table} WHERE \`key\` = ? AND expires_at > ?`,
+    read: (keys: number) =>
+      `SELECT \`key\`, version, expires_at, owner, value FROM ${table}
+      WHERE expires_at > ? AND \`key\` IN (${Array(keys).fill("?").join(", ")})`,
     create: `INSERT INTO ${table} (version, expires_at, owner, value, \`key\`) VALUES (?, ?, ?, ?, ?)`,
     replace: `UPDATE ${table} SET version = ?, expires_at = ?, owner = ?, value = ? WHERE \`key\` = ? AND expires_at <= ?`,
     update: `UPDATE ${table} SET version = version + 1, expires_at = ?, owner = ?, value = ?
