@@ -8,7 +8,8 @@ import { Events, type SessionEvents } from "./events.ts";
 import { guarded } from "./guard.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
 import { SessionRecord } from "./record.ts";
-import { type Found, type Mode, type Session, type SessionContext, SessionOfRequest } from "./session.ts";
+import { type Found, RequestSession, type SessionContext } from "./request-session.ts";
+import type { Mode, Session } from "./session.ts";
 import type { SessionStore } from "./store.ts";
 import { memory } from "./stores/memory.ts";
 import { isKey, type Ticket, ticketOffice } from "./ticket.ts";
@@ -123,13 +124,13 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       }
       try {
         const found = await find(ticket);
-        if (found !== undefined) return new SessionOfRequest(context, facts, found);
+        if (found !== undefined) return new RequestSession(context, facts, found);
       } catch (error) {
         if (settings.onStoreError === "fail" || !(error instanceof StoreError)) throw error;
-        return new SessionOfRequest(context, { ...facts, storeIsDown: true }, undefined);
+        return new RequestSession(context, { ...facts, storeIsDown: true }, undefined);
       }
     }
-    return new SessionOfRequest(context, facts, undefined);
+    return new RequestSession(context, facts, undefined);
   }
 
   /** A record whose ticket is not at hand, or undefined if it can't be opened without. */

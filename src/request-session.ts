@@ -1,0 +1,469 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { inspect } from "node:util";
+import { type Changes, type KeyRules, replay, type Update } from "./changes.ts";
+import type { Cipher } from "./cipher.ts";
+import type { CommitQueue, Committed } from "./commits.ts";
+import type { CookieJar } from "./cookie.ts";
+import { dataView } from "./data-view.ts";
+import { ConflictError, SessionClosedError, SessionTooLargeError, StoreError, UnstorableValueError } from "./errors.ts";
+import type { Events } from "./events.ts";
+import { SessionRecord } from "./record.ts";
+import type { Mode, Session } from "./session.ts";
+import type { SessionStore, SessionWrite, StoredSession, Version } from "./store.ts";
+import type { Ticket, TicketOffice } from "./ticket.ts";
+import { WorkingCopy } from "./working-copy.ts";
+
+/** What all sessions of one application share. */
+export interface SessionContext {
+  readonly store: SessionStore;
+  readonly office: TicketOffice;
+  readonly cipher: Cipher;
+  readonly jar: CookieJar;
+  readonly events: Events;
+  readonly commits: CommitQueue;
+  readonly rules: KeyRules;
+  readonly idleTimeout: number;
+  readonly absoluteTimeout: number;
+  readonly maxSize: number;
+  /** The name under which the store files an owner. */
+  ownerName(owner: string): string;
+}
+
+/** What a request finds in the store. */
+export interface Found {
+  readonly ticket: Ticket;
+  readonly stored: StoredSession;
+  readonly record: SessionRecord;
+}
+
+export interface RequestFacts {
+  readonly mode: Mode;
+  readonly secure: boolean;
+  /** True if the store could not be asked: the session is empty, and refuses to be written. */
+  readonly storeIsDown?: boolean;
+}
+
+// Commits queue inside a process, so this counts the wins of other processes.
+const MAX_ATTEMPTS = 30;
+const MAX_BACKOFF = 50;
+// A renewal that would gain less than this share of the time is not worth a write.
+const RENEW_AT = 0.1;
+const MAX_OWNER_BYTES = 1024;
+const NO_COOKIES: string[] = [];
+const NO_CHANGES: Changes = { cleared: false, keys: new Map() };
+
+export class RequestSession implements Session {
+  readonly #context: SessionContext;
+  readonly #facts: RequestFacts;
+  readonly #keys: WorkingCopy;
+  /** Version and record are there once the session is in the store. */
+  #ticket: Ticket | undefined;
+  #record: SessionRecord | undefined;
+  #version: Version | undefined;
+  #createdAt: number;
+  #expiresAt: number;
+  #owner: string | undefined;
+  #data: Record<string, unknown> | undefined;
+  #cookie: "issue" | "clear" | undefined;
+  /** Committed: no more writes. */
+  #closed = false;
+  /** Ended by somebody else while this request runs: its writes lead nowhere. */
+  #gone = false;
+  /** The last of this object's ways to the store; they take turns. */
+  #turn: Promise<unknown> | undefined;
+
+  constructor(context: SessionContext, facts: RequestFacts, found: Found | undefined) {
+    this.#context = context;
+    this.#facts = facts;
+    this.#ticket = found?.ticket;
+    this.#record = found?.record;
+    this.#version = found?.stored.version;
+    this.#owner = found?.record.owner;
+    const now = Date.now();
+    this.#createdAt = found?.record.createdAt ?? now;
+    this.#expiresAt = found?.stored.expiresAt ?? now + context.idleTimeout;
+    this.#keys = new WorkingCopy(found?.record, context.rules, (key, error) =>
+      context.events.emit("unreadable", { id: this.id, key, error }),
+    );
+  }
+
+  get data(): Record<string, unknown> {
+    this.#data ??= dataView(this);
+    return this.#data;
+  }
+
+  get(key: string): unknown {
+    return this.#keys.get(key);
+  }
+
+  set(key: string, value: unknown): void {
+    this.#checkWritable();
+    this.#keys.set(key, value);
+  }
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  delete(key: string): void {
+    this.#checkWritable();
+    this.#keys.delete(key);
+  }
+
+  keys(): string[] {
+    return this.#keys.keys();
+  }
+
+  clear(): void {
+    this.#checkWritable();
+    this.#keys.clear();
+  }
+
+  update(key: string, update: Update): unknown {
+    this.#checkWritable();
+    return this.#keys.update(key, update);
+  }
+
+  flash(key: string, ...message: [value?: unknown]): unknown {
+    this.#checkWritable();
+    if (message.length === 0) return this.#keys.takeMessage(key);
+    this.#keys.leaveMessage(key, message[0]);
+  }
+
+  get owner(): string | undefined {
+    return this.#owner;
+  }
+
+  set owner(owner: string | undefined) {
+    this.#checkWritable();
+    const fits = typeof owner === "string" && owner !== "" && Buffer.byteLength(owner) <= MAX_OWNER_BYTES;
+    if (owner !== undefined && !fits) {
+      throw new UnstorableValueError("owner", `an owner is a text of 1 to ${MAX_OWNER_BYTES} bytes`);
+    }
+    this.#owner = owner;
+  }
+
+  get id(): string {
+    this.#ticket ??= this.#context.office.issue();
+    return this.#ticket.key;
+  }
+
+  get isNew(): boolean {
+    return this.#version === undefined;
+  }
+
+  get createdAt(): number {
+    return this.#createdAt;
+  }
+
+  get expiresAt(): number {
+    return Math.min(this.#expiresAt, this.#createdAt + this.#context.absoluteTimeout);
+  }
+
+  save(): Promise<boolean> {
+    this.#checkWritable();
+    return this.#inTurn(async () => {
+      const changes = this.#changes();
+      if (changes === undefined) return !this.#gone;
+      const left = await this.#write(changes);
+      if (left === undefined) return false;
+      this.#keys.rebase(left.record, changes);
+      return true;
+    });
+  }
+
+  reload(): Promise<boolean> {
+    return this.#inTurn(async () => {
+      if (this.#version !== undefined && !this.#gone) {
+        const newer = await this.#readAgain();
+        if (newer === undefined) this.#lose();
+        else this.#standOn(newer);
+      }
+      this.discard();
+      return !this.#gone;
+    });
+  }
+
+  regenerate(): Promise<boolean> {
+    this.#checkWritable();
+    return this.#inTurn(async () => {
+      this.#checkStore();
+      if (this.#gone) return false;
+      const old = this.#ticket;
+      if (old === undefined || this.#version === undefined) {
+        this.#ticket = undefined; // not in the store yet: its first ticket will be a new one anyway
+        return true;
+      }
+      const changes = this.#changes() ?? NO_CHANGES;
+      const next = this.#context.office.issue();
+      let left: Committed | undefined;
+      await this.#context.commits.run(old.key, async (latest) => {
+        left = await this.#move(changes, old, next, latest);
+        return undefined; // whoever waits to write under the old ticket has to find it gone
+      });
+      if (left === undefined) {
+        this.#lose();
+        return false;
+      }
+      this.#ticket = next;
+      this.#cookie = "issue";
+      this.#standOn(left);
+      this.#keys.rebase(left.record, changes);
+      return true;
+    });
+  }
+
+  destroy(): Promise<void> {
+    this.#checkWritable();
+    return this.#inTurn(async () => {
+      this.#checkStore();
+      if (this.#ticket !== undefined && this.#version !== undefined) {
+        const { store, events } = this.#context;
+        const id = this.#ticket.key;
+        if (await store.delete(id)) events.ended(id, "destroyed", this.#record);
+        this.#cookie = "clear";
+      }
+      this.#ticket = undefined;
+      this.#record = undefined;
+      this.#version = undefined;
+      this.#gone = false;
+      this.#createdAt = Date.now();
+      this.#expiresAt = this.#createdAt + this.#context.idleTimeout;
+      this.discard();
+    });
+  }
+
+  discard(): void {
+    this.#keys.reset(this.#record);
+    this.#owner = this.#record?.owner;
+  }
+
+  commit(): string[] | Promise<string[]> {
+    if (this.#turn !== undefined) return this.#inTurn(async () => this.#commit());
+    try {
+      return this.#commit();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #commit(): string[] | Promise<string[]> {
+    if (this.#closed) return this.#cookies();
+    this.#closed = true;
+    const changes = this.#facts.mode === "readonly" ? undefined : this.#changes();
+    if (changes !== undefined) return this.#write(changes).then(() => this.#cookies());
+    if (this.#version === undefined || this.#gone) return this.#cookies();
+    if (this.#isCookieDue()) return this.#write(NO_CHANGES).then(() => this.#cookies());
+    if (this.#isTouchDue()) return this.#extend().then(() => this.#cookies());
+    return this.#cookies();
+  }
+
+  #cookies(): string[] {
+    const { jar } = this.#context;
+    if (this.#cookie === undefined || this.#gone) return NO_COOKIES;
+    return [
+      this.#cookie === "clear" ? jar.clear(this.#facts.secure) : jar.issue(this.#ticket!.text, this.#facts.secure),
+    ];
+  }
+
+  #changes(): Changes | undefined {
+    const changes = this.#keys.changes();
+    if (this.#owner === this.#record?.owner) return changes;
+    return { ...(changes ?? NO_CHANGES), owner: { now: this.#owner } };
+  }
+
+  /** Puts the changes into the store. Undefined: the session is gone, and the changes with it. */
+  async #write(changes: Changes): Promise<Committed | undefined> {
+    this.#checkStore();
+    let left: Committed | undefined;
+    if (this.#version === undefined) {
+      left = await this.#create(changes);
+      this.#cookie = "issue";
+    } else if (!this.#gone) {
+      const ticket = this.#ticket!;
+      const cookieIsDue = this.#isCookieDue();
+      left = await this.#context.commits.run(ticket.key, (latest) => this.#update(changes, ticket, latest));
+      if (cookieIsDue) this.#cookie = "issue";
+    }
+    if (left === undefined) this.#lose();
+    else this.#standOn(left);
+    return left;
+  }
+
+  async #create(changes: Changes): Promise<Committed> {
+    const { store, office, events } = this.#context;
+    for (;;) {
+      this.#ticket ??= office.issue();
+      const record = this.#newRecord(changes, undefined);
+      const version = await store.create(this.#ticket.key, this.#sealed(record, this.#ticket));
+      if (version !== "exists") {
+        events.emit("start", { id: this.#ticket.key });
+        return { record, version };
+      }
+      this.#ticket = undefined;
+    }
+  }
+
+  /** Compare-and-swap until it succeeds: each time somebody else was first, the changes are replayed over theirs. */
+  async #update(changes: Changes, ticket: Ticket, latest: Committed | undefined): Promise<Committed | undefined> {
+    const { store, events } = this.#context;
+    let base = latest ?? this.#base();
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const record = this.#newRecord(changes, base.record);
+      const version = await store.update(ticket.key, this.#sealed(record, ticket), base.version);
+      if (version === "gone") return undefined;
+      if (version !== "conflict") return { record, version };
+      events.emit("conflict", { id: ticket.key, attempt });
+      if (attempt > 1) await sleep(Math.random() * Math.min(2 ** attempt, MAX_BACKOFF));
+      const newer = await this.#readAgain();
+      if (newer === undefined) return undefined;
+      base = newer;
+    }
+    throw new ConflictError(ticket.key, MAX_ATTEMPTS);
+  }
+
+  /**
+   * The session under its next ticket, and the old one dead. The old one's removal decides: who does not get to remove
+   * the very version that was copied takes the copy away again. Its ticket was given to nobody.
+   */
+  async #move(
+    changes: Changes,
+    old: Ticket,
+    next: Ticket,
+    latest: Committed | undefined,
+  ): Promise<Committed | undefined> {
+    const { store, events } = this.#context;
+    let base = latest ?? this.#base();
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const record = this.#newRecord(changes, base.record);
+      const version = await store.create(next.key, this.#sealed(record, next));
+      if (version !== "exists" && (await store.delete(old.key, base.version))) {
+        events.ended(old.key, "replaced", base.record);
+        events.emit("start", { id: next.key });
+        return { record, version };
+      }
+      await store.delete(next.key);
+      const newer = await this.#readAgain();
+      if (newer === undefined) return undefined;
+      base = newer;
+    }
+    throw new ConflictError(old.key, MAX_ATTEMPTS);
+  }
+
+  async #extend(): Promise<void> {
+    const expiresAt = this.#latestExpiry();
+    if (await this.#context.store.touch(this.#ticket!.key, expiresAt)) this.#expiresAt = expiresAt;
+    else this.#gone = true;
+  }
+
+  #base(): Committed {
+    return { record: this.#record!, version: this.#version! };
+  }
+
+  /** The session as it is in the store now, or undefined if it is gone. */
+  async #readAgain(): Promise<Committed | undefined> {
+    const { store, cipher, events } = this.#context;
+    const ticket = this.#ticket!;
+    const stored = await store.read(ticket.key);
+    if (stored === undefined) return undefined;
+    try {
+      return { record: SessionRecord.read(cipher.open(stored.value, ticket)), version: stored.version };
+    } catch (error) {
+      events.emit("unreadable", { id: ticket.key, error });
+      return undefined;
+    }
+  }
+
+  #newRecord(changes: Changes, base: SessionRecord | undefined): SessionRecord {
+    const { jar, maxSize, rules } = this.#context;
+    const renewedAt = this.#cookie === "issue" || this.#isCookieDue() ? Date.now() : base?.renewedAt;
+    const meta = {
+      createdAt: base?.createdAt ?? this.#createdAt,
+      renewedAt: jar.maxAge === undefined ? undefined : (renewedAt ?? Date.now()),
+      owner: changes.owner ? changes.owner.now : base?.owner,
+    };
+    const record = SessionRecord.write(meta, base, replay(changes, base, rules));
+    if (record.bytes.length > maxSize) throw new SessionTooLargeError(record.bytes.length, maxSize, largestIn(record));
+    return record;
+  }
+
+  #sealed(record: SessionRecord, ticket: Ticket): SessionWrite {
+    const { cipher, ownerName } = this.#context;
+    const value = cipher.seal(record.bytes, ticket);
+    this.#expiresAt = this.#latestExpiry();
+    return record.owner === undefined
+      ? { value, expiresAt: this.#expiresAt }
+      : { value, expiresAt: this.#expiresAt, owner: ownerName(record.owner) };
+  }
+
+  #standOn({ record, version }: Committed): void {
+    this.#record = record;
+    this.#version = version;
+    this.#createdAt = record.createdAt;
+    this.#owner = record.owner;
+  }
+
+  #lose(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#context.events.emit("gone", { id: this.id });
+  }
+
+  #latestExpiry(): number {
+    return Math.min(Date.now() + this.#context.idleTimeout, this.#createdAt + this.#context.absoluteTimeout);
+  }
+
+  #isTouchDue(): boolean {
+    return this.#latestExpiry() - this.#expiresAt > RENEW_AT * this.#context.idleTimeout;
+  }
+
+  /** A cookie with a `maxAge` is sent again from time to time, or it would run out under a user who stays. */
+  #isCookieDue(): boolean {
+    const { maxAge } = this.#context.jar;
+    if (maxAge === undefined || this.#record === undefined) return false;
+    return Date.now() - (this.#record.renewedAt ?? 0) > RENEW_AT * maxAge;
+  }
+
+  #checkWritable(): void {
+    if (this.#facts.mode === "readonly") {
+      throw new SessionClosedError('this request opened the session with mode "readonly"; use "merge" to change it.');
+    }
+    if (this.#closed) {
+      throw new SessionClosedError(
+        "the session is committed and the response has started. Write before the first byte, or open the session anew with sessions.open().",
+      );
+    }
+  }
+
+  /** Without its real state in hand, a session must not be written: a new one would replace the user's own. */
+  #checkStore(): void {
+    if (this.#facts.storeIsDown) {
+      throw new StoreError("coatcheck: the store was down when this request began, so its session can't be changed");
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn === undefined ? work() : this.#turn.then(work, work);
+    const done = () => {
+      if (this.#turn === turn) this.#turn = undefined;
+    };
+    this.#turn = turn;
+    turn.then(done, done);
+    return turn;
+  }
+
+  /** `console.log(session)` shows what is safe to log. */
+  [inspect.custom](): object {
+    const { id, owner, isNew, createdAt, expiresAt } = this;
+    return { id, owner, isNew, createdAt: new Date(createdAt), expiresAt: new Date(expiresAt), keys: this.keys() };
+  }
+}
+
+function largestIn(record: SessionRecord): string {
+  const sizes = record.names.map((name) => ({ name, size: record.text(name)!.length }));
+  sizes.sort((one, other) => other.size - one.size);
+  return `Largest: ${sizes
+    .slice(0, 3)
+    .map(({ name, size }) => `"${name}" (${size})`)
+    .join(", ")}.`;
+}
