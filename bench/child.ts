@@ -1,0 +1,65 @@
+import { execFileSync, spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { hasTaskset } from "./machine.ts";
+
+/** A process of the benchmark's own that answers one question at a time. */
+export interface Child<Question, Answer> {
+  readonly pid: number;
+  ask(question: Question): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+/** Which CPU does what: the server has one for itself. */
+export const CPUS = { server: 0, generator: 1, redis: availableParallelism() > 2 ? 2 : 1 };
+
+/** Keeps a process that runs already to one CPU. */
+export function pin(pid: number, cpu: number): void {
+  if (hasTaskset) execFileSync("taskset", ["-a", "-c", "-p", String(cpu), String(pid)], { stdio: "ignore" });
+}
+
+/** Runs a script of this folder with Node, on one CPU where that can be had. Resolves with the first thing it says. */
+export async function startChild<Question extends object, Answer>(
+  script: string,
+  args: string[],
+  cpu: number,
+  nodeFlags: string[] = [],
+): Promise<{ child: Child<Question, Answer>; hello: Answer }> {
+  const pinned = hasTaskset ? ["taskset", "-c", String(cpu)] : [];
+  const node = [process.execPath, ...nodeFlags, new URL(script, import.meta.url).pathname];
+  const [command, ...rest] = [...pinned, ...node, ...args];
+  const spawned = spawn(command!, rest, {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    env: { ...process.env, NODE_ENV: "production" },
+    serialization: "advanced",
+  });
+
+  let answered: { resolve(answer: Answer): void; reject(error: Error): void } | undefined;
+  spawned.on("message", (answer) => answered?.resolve(answer as Answer));
+  const gone = new Promise<void>((resolve) => {
+    spawned.once("exit", (code, signal) => {
+      answered?.reject(new Error(`${script} ${args.join(" ")} exited with ${signal ?? code}`));
+      resolve();
+    });
+  });
+  const answer = () =>
+    new Promise<Answer>((resolve, reject) => {
+      answered = { resolve, reject };
+    });
+
+  const hello = await answer();
+  return {
+    hello,
+    child: {
+      pid: spawned.pid!,
+      ask(question) {
+        const promise = answer();
+        spawned.send(question);
+        return promise;
+      },
+      async stop() {
+        if (spawned.connected) spawned.disconnect();
+        await gone;
+      },
+    },
+  };
+}

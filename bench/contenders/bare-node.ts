@@ -1,0 +1,9 @@
+import { nodeApp } from "../apps/node.ts";
+import type { Contender } from "../contender.ts";
+import { withoutSession } from "./without-session.ts";
+
+export default {
+  framework: "node:http",
+  names: { none: "bare node:http" },
+  start: () => nodeApp(withoutSession, (handler) => handler),
+} satisfies Contender;

@@ -1,0 +1,16 @@
+import { session } from "../../src/adapters/node.ts";
+import type { Session } from "../../src/index.ts";
+import { nodeApp } from "../apps/node.ts";
+import type { Contender } from "../contender.ts";
+import type { Fields } from "../session-data.ts";
+import { sessionsIn, withCoatcheck } from "./coatcheck.ts";
+
+export default {
+  framework: "node:http",
+  names: { memory: "coatcheck, memory", redis: "coatcheck, redis" },
+  ours: true,
+  async start(store, redisUrl) {
+    const wrap = session(await sessionsIn(store, redisUrl));
+    return nodeApp<{ session: Session<Fields> }>(withCoatcheck, wrap);
+  },
+} satisfies Contender;

@@ -1,0 +1,194 @@
+import { type Child, CPUS, startChild } from "./child.ts";
+import type { Contender, StoreName } from "./contender.ts";
+import { contenders } from "./contenders/index.ts";
+import type { Expectation, GeneratorAnswer, GeneratorQuestion, Job, LoadResult } from "./generator.ts";
+import { noSession, request, type Scenario, type ScenarioName, scenarios } from "./scenarios.ts";
+import type { ServerAnswer, ServerQuestion } from "./server.ts";
+import { tenKeys } from "./session-data.ts";
+
+/** A contender with one of its stores: a row of the tables. */
+export interface Entrant {
+  /** For the command line and the JSON, such as `express-session+redis`. */
+  readonly id: string;
+  readonly file: string;
+  readonly store: StoreName;
+  readonly name: string;
+  readonly contender: Contender;
+}
+
+export const entrants: readonly Entrant[] = Object.entries(contenders).flatMap(([file, contender]) =>
+  Object.entries(contender.names).map(([store, name]) => ({
+    id: store === "none" ? file : `${file}+${store}`,
+    file,
+    store: store as StoreName,
+    name,
+    contender,
+  })),
+);
+
+/** The bare server that an entrant is built on. */
+export function baselineOf({ contender: { framework } }: Entrant): Entrant {
+  return entrants.find((one) => one.store === "none" && one.contender.framework === framework)!;
+}
+
+export type Generator = Child<GeneratorQuestion, GeneratorAnswer>;
+
+export async function startGenerator(): Promise<Generator> {
+  return (await startChild<GeneratorQuestion, GeneratorAnswer>("generator.ts", [], CPUS.generator)).child;
+}
+
+export const CONNECTIONS = 64;
+/** Each connection goes round among its own, so no two requests of one session are ever under way together. */
+const SESSIONS = 4 * CONNECTIONS;
+/** Opens the connection, and brings what garbage collection has thrown out back into the caches. */
+const WARM_UP = 4;
+
+/** What one window of one scenario gave. */
+export interface Window {
+  /** CPU microseconds of the server process for each request. */
+  cpu: number;
+  /** Its share of one CPU while the requests ran: far below 1, and the generator was what limited the rate. */
+  busy: number;
+  /** Answers a second. */
+  rate: number;
+  setCookies: number;
+}
+
+/** An entrant's application, running in a process of its own. */
+export class RunningEntrant {
+  readonly entrant: Entrant;
+  readonly #server: Child<ServerQuestion, ServerAnswer>;
+  readonly #port: number;
+  readonly #generator: Generator;
+  #cookies: string[] = [];
+
+  private constructor(
+    entrant: Entrant,
+    server: Child<ServerQuestion, ServerAnswer>,
+    port: number,
+    generator: Generator,
+  ) {
+    this.entrant = entrant;
+    this.#server = server;
+    this.#port = port;
+    this.#generator = generator;
+  }
+
+  static async start(entrant: Entrant, redisUrl: string, generator: Generator): Promise<RunningEntrant> {
+    const args = [entrant.file, entrant.store, redisUrl];
+    const { child, hello } = await startChild<ServerQuestion, ServerAnswer>("server.ts", args, CPUS.server, [
+      "--expose-gc",
+    ]);
+    return new RunningEntrant(entrant, child, hello, generator);
+  }
+
+  /** Begins new sessions, with which the requests to come are made. */
+  async seed(): Promise<void> {
+    if (this.entrant.store === "none") {
+      this.#cookies = Array.from({ length: SESSIONS }, () => noSession);
+      return;
+    }
+    const { cookies } = await this.#load({
+      requests: [request("/new")],
+      count: SESSIONS,
+      expect: scenarios.new.expect,
+      keep: SESSIONS,
+    });
+    if (new Set(cookies).size !== SESSIONS) throw new Error(`${this.entrant.id} gave one cookie to two sessions`);
+    this.#cookies = cookies;
+  }
+
+  /** Measures `count` requests. Throws unless every answer was right and the sessions hold what they should. */
+  async measure(name: ScenarioName, count: number): Promise<Window> {
+    const scenario: Scenario = scenarios[name];
+    await this.#server.ask({ ask: "collect" });
+    let cpu = 0;
+    const result = await this.#load(
+      {
+        requests: scenario.withSession
+          ? this.#cookies.map((cookie) => request(scenario.path, cookie))
+          : [request(scenario.path)],
+        connections: CONNECTIONS,
+        count,
+        warmUp: WARM_UP,
+        expect: this.entrant.store === "none" ? {} : scenario.expect,
+        keep: 8,
+      },
+      async (go) => {
+        const before = await this.#server.ask({ ask: "cpu" });
+        const result = await go();
+        cpu = (await this.#server.ask({ ask: "cpu" })) - before;
+        return result;
+      },
+    );
+    if (this.entrant.store !== "none") await this.#checkSessions(name, result);
+    return {
+      cpu: cpu / count,
+      busy: cpu / 1e6 / result.seconds,
+      rate: result.answers / result.seconds,
+      setCookies: result.setCookies / result.answers,
+    };
+  }
+
+  /** Sends every request once, all of them at the same time, and gives the answers. */
+  burst(requests: string[], expect: Expectation = {}): Promise<LoadResult> {
+    const count = requests.length;
+    return this.#load({ requests, connections: count, count, expect, keep: count });
+  }
+
+  /** Sends requests one after the other. */
+  oneByOne(name: ScenarioName, count: number): Promise<LoadResult> {
+    const { path, withSession } = scenarios[name] as Scenario;
+    const requests = withSession ? this.#cookies.map((cookie) => request(path, cookie)) : [request(path)];
+    return this.#load({ requests, connections: 1, count, expect: {} });
+  }
+
+  /** What a session holds, read by a request of its own. */
+  async contents(cookie: string): Promise<Record<string, unknown>> {
+    const { bodies } = await this.burst([request("/check", cookie)]);
+    return JSON.parse(bodies[0]!) as Record<string, unknown>;
+  }
+
+  async startProfile(): Promise<void> {
+    await this.#server.ask({ ask: "profile" });
+  }
+
+  async writeProfile(file: string): Promise<void> {
+    await this.#server.ask({ ask: "write profile", file });
+  }
+
+  stop(): Promise<void> {
+    return this.#server.stop();
+  }
+
+  async #load(
+    job: Omit<Job, "port" | "connections" | "warmUp"> & Partial<Job>,
+    around: (go: () => Promise<LoadResult>) => Promise<LoadResult> = (go) => go(),
+  ): Promise<LoadResult> {
+    await this.#generator.ask({
+      ask: "prepare",
+      job: { port: this.#port, connections: Math.min(CONNECTIONS, job.count), warmUp: 0, ...job },
+    });
+    const result = await around(async () => (await this.#generator.ask({ ask: "go" })) as LoadResult);
+    if (result.wrong > 0 || result.answers !== job.count) {
+      throw new Error(`${this.entrant.id} gave ${result.wrong} wrong answers of ${job.count}: ${result.firstWrong}`);
+    }
+    return result;
+  }
+
+  /** Looks into some of the sessions: a contender that does not do the work is not reported. */
+  async #checkSessions(name: ScenarioName, { cookies, sent }: LoadResult): Promise<void> {
+    for (const [i, cookie] of (name === "new" ? cookies : this.#cookies.slice(0, 2)).entries()) {
+      const held = await this.contents(cookie);
+      const views = name === "change" ? sent[i]! : undefined;
+      for (const [key, value] of Object.entries(tenKeys())) {
+        if (key === "views" && name !== "new" && views === undefined) continue;
+        const expected = JSON.stringify(key === "views" ? (views ?? value) : value);
+        if (JSON.stringify(held[key]) === expected) continue;
+        throw new Error(
+          `${this.entrant.id}, ${name}: the session holds ${JSON.stringify(held[key])} as "${key}", not ${expected}`,
+        );
+      }
+    }
+  }
+}

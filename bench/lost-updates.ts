@@ -1,0 +1,30 @@
+import type { RunningEntrant } from "./entrant.ts";
+import { request } from "./scenarios.ts";
+
+const WRITES = 50;
+const INCREMENTS = 100;
+
+/** What is left of requests that write to one session at the same time. */
+export interface Survivors {
+  /** Of 50 requests that each write a key of their own. */
+  keys: number;
+  /** Of 100 requests that each count one key up. */
+  increments: number;
+}
+
+/** Each request is answered with 200, so the user believes that all of them count. */
+export async function countSurvivors(running: RunningEntrant): Promise<Survivors> {
+  const writes = Array.from({ length: WRITES }, (_, i) => `/slow-set/slot${i}`);
+  const written = await afterBurst(running, writes);
+  const counted = await afterBurst(running, Array<string>(INCREMENTS).fill("/slow-change"));
+  return {
+    keys: Object.keys(written).filter((key) => key.startsWith("slot")).length,
+    increments: counted.views as number,
+  };
+}
+
+async function afterBurst(running: RunningEntrant, paths: string[]): Promise<Record<string, unknown>> {
+  const { cookies } = await running.burst([request("/new")], { cookie: true });
+  await running.burst(paths.map((path) => request(path, cookies[0])));
+  return running.contents(cookies[0]!);
+}

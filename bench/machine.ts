@@ -1,0 +1,62 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { cpus, loadavg, release, totalmem, type } from "node:os";
+
+/** What the figures depend on. */
+export interface Machine {
+  cpu: string;
+  cores: number;
+  memory: string;
+  system: string;
+  /** True if server, generator and Redis each keep to their CPU. */
+  pinned: boolean;
+  /** Processes that wanted to run in the minute before, the benchmark's own not among them. */
+  loadBefore: number;
+  versions: Record<string, string>;
+}
+
+export const hasTaskset = process.platform === "linux" && prints("taskset", "--version") !== undefined;
+
+const PACKAGES = [
+  ...["express", "fastify", "express-session", "@fastify/session", "@fastify/cookie"],
+  ...["connect-redis", "redis", "ioredis"],
+];
+
+export function describeMachine(): Machine {
+  const require = createRequire(import.meta.url);
+  const versionOf = (name: string) => {
+    const path = require.resolve.paths(name)!.map((folder) => `${folder}/${name}/package.json`);
+    for (const file of path) {
+      try {
+        return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+      } catch {
+        // Not in this folder.
+      }
+    }
+    return "not installed";
+  };
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
+    system: `${type()} ${release()}`,
+    pinned: hasTaskset,
+    loadBefore: loadavg()[0]!,
+    versions: {
+      node: process.versions.node,
+      v8: process.versions.v8,
+      openssl: process.versions.openssl,
+      "redis-server": /v=(\S+)/.exec(prints("redis-server", "--version") ?? "")?.[1] ?? "not installed",
+      ...Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
+    },
+  };
+}
+
+function prints(command: string, ...args: string[]): string | undefined {
+  try {
+    return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  } catch {
+    return undefined;
+  }
+}

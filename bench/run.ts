@@ -1,0 +1,201 @@
+// npm run bench [-- --quick]: what a session costs, by library, framework and store. See README.md in this folder.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { type RedisServer, startRedis } from "../test/servers/redis.ts";
+import { CPUS, pin } from "./child.ts";
+import type { Framework } from "./contender.ts";
+import {
+  baselineOf,
+  CONNECTIONS,
+  type Entrant,
+  entrants,
+  type Generator,
+  RunningEntrant,
+  startGenerator,
+} from "./entrant.ts";
+import { countSurvivors, type Survivors } from "./lost-updates.ts";
+import { describeMachine } from "./machine.ts";
+import { profile } from "./profile.ts";
+import { countRedis, countRoundTrips } from "./redis-counters.ts";
+import { markdown } from "./report.ts";
+import { type Results, type RoundTrips, type Sample, summarize } from "./results.ts";
+import { type ScenarioName, scenarioNames } from "./scenarios.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string" },
+    scenarios: { type: "string" },
+    laps: { type: "string" },
+    rounds: { type: "string" },
+    requests: { type: "string" },
+    minutes: { type: "string" },
+    out: { type: "string", default: new URL("results", import.meta.url).pathname },
+    profile: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const HELP = `npm run bench [-- options]
+  --quick            about two minutes instead of ten; results go to quick.* instead of bench.*
+  --only a,b         these contenders and their bare servers: ${entrants.map(({ id }) => id).join(", ")}
+  --scenarios a,b    of ${scenarioNames.join(", ")}
+  --profile          write .cpuprofile files (for a browser's developer tools or speedscope) and say where the time goes
+  --laps n           how often every server is started anew
+  --rounds n         how often each is measured in a lap
+  --requests n       how many requests a measurement has on Express; Fastify gets twice, node:http three times as many
+  --minutes n        begin no lap that would end later than this
+  --out folder       default: bench/results`;
+
+/** Faster servers get more requests, so that each measurement takes about as long. Comparisons stay in a framework. */
+const SHARE: Record<Framework, number> = { Express: 1, Fastify: 2, "node:http": 3 };
+
+const laps = Number(options.laps ?? (options.quick ? 2 : 4));
+const rounds = Number(options.rounds ?? (options.quick ? 3 : 4));
+const requests = Number(options.requests ?? (options.quick ? 1_500 : 3_000));
+const minutes = Number(options.minutes ?? (options.quick ? 2 : 10));
+const started = Date.now();
+
+if (options.help) console.log(HELP);
+else await main();
+
+async function main(): Promise<void> {
+  const machine = describeMachine();
+  const chosen = chosenEntrants();
+  const chosenScenarios = scenarioNames.filter((name) => options.scenarios?.split(",").includes(name) ?? true);
+  mkdirSync(options.out, { recursive: true });
+
+  const redis = chosen.some(({ store }) => store === "redis") ? await startRedis() : undefined;
+  if (redis !== undefined) pin(redis.pid, CPUS.redis);
+  const generator = await startGenerator();
+  const context: Context = { chosen, scenarios: chosenScenarios, redis, generator };
+  try {
+    if (options.profile) {
+      await profile({ ...context, count: requests * 5, folder: `${options.out}/profiles` });
+      return;
+    }
+    const samples = await measureAll(context);
+    const results: Results = {
+      date: new Date().toISOString(),
+      quick: options.quick,
+      machine,
+      settings: { connections: CONNECTIONS, requests, laps, rounds, minutes: (Date.now() - started) / 60_000 },
+      rows: summarize(chosen, samples, await checkAll(context)),
+    };
+    const file = `${options.out}/${options.quick ? "quick" : "bench"}`;
+    const text = markdown(results);
+    writeFileSync(`${file}.json`, `${JSON.stringify(results, null, 1)}\n`);
+    writeFileSync(`${file}.md`, text);
+    console.log(`\n${text}`);
+  } finally {
+    await generator.stop();
+    await redis?.stop();
+  }
+}
+
+interface Context {
+  chosen: readonly Entrant[];
+  scenarios: readonly ScenarioName[];
+  redis: RedisServer | undefined;
+  generator: Generator;
+}
+
+function chosenEntrants(): Entrant[] {
+  const ids = options.only?.split(",");
+  for (const id of ids ?? []) {
+    if (!entrants.some((one) => one.id === id)) throw new Error(`no contender "${id}"\n${HELP}`);
+  }
+  const wanted = entrants.filter(({ id }) => ids?.includes(id) ?? true);
+  const baselines = new Set(wanted.map(baselineOf));
+  return entrants.filter((one) => wanted.includes(one) || baselines.has(one));
+}
+
+/** Laps of rounds of turns: each lap with new processes, each round with everybody in it, the order turning. */
+async function measureAll(context: Context): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (let lap = 1; lap <= laps; lap++) {
+    const lapStarted = Date.now();
+    const running = await startAll(context);
+    for (let round = 0; round <= rounds; round++) {
+      // Round 0 warms up, twice as long, and is thrown away.
+      const shift = ((lap - 1) * rounds + round) % running.length;
+      for (const one of [...running.slice(shift), ...running.slice(0, shift)]) {
+        const turn = await takeTurn(context, one, round === 0 ? 2 : 1, { lap, round });
+        if (round > 0) samples.push(...turn);
+        const figures = turn.map(({ scenario, cpu }) => `${scenario} ${cpu.toFixed(1)}`).join("  ");
+        const where = round === 0 ? `lap ${lap}/${laps} warm-up  ` : `lap ${lap}/${laps} round ${round}/${rounds}`;
+        console.log(`${clock()}  ${where}  ${one.entrant.id.padEnd(24)} µs/request: ${figures}`);
+      }
+    }
+    await Promise.all(running.map((one) => one.stop()));
+    const next = Date.now() + (Date.now() - lapStarted);
+    if (lap < laps && next - started > minutes * 60_000 + 30_000) {
+      console.log(`${clock()}  ${lap} laps of ${laps} fill ${minutes} minutes on this machine; stopping here`);
+      break;
+    }
+  }
+  return samples;
+}
+
+async function takeTurn(
+  { scenarios, redis, generator: _ }: Context,
+  running: RunningEntrant,
+  length: number,
+  when: { lap: number; round: number },
+): Promise<Sample[]> {
+  const { entrant } = running;
+  const count = requests * SHARE[entrant.contender.framework] * length;
+  const samples: Sample[] = [];
+  let seeded = false;
+  for (const scenario of scenarios) {
+    if (scenario !== "new" && !seeded) {
+      await redis?.cli("flushall");
+      await running.seed();
+      seeded = true;
+    }
+    const counted = entrant.store === "redis" ? await countRedis(redis!) : undefined;
+    const window = await running.measure(scenario, count);
+    samples.push({
+      id: entrant.id,
+      scenario,
+      ...when,
+      ...window,
+      ...(counted && { redis: await counted(count) }),
+    });
+  }
+  return samples;
+}
+
+/** What does not depend on the machine: round trips, and who loses updates. */
+async function checkAll({ chosen, scenarios, redis, generator }: Context) {
+  const survivors = new Map<string, Survivors>();
+  const roundTrips = new Map<string, RoundTrips>();
+  for (const entrant of chosen) {
+    if (entrant.store === "none") continue;
+    console.log(`${clock()}  lost updates and round trips  ${entrant.id}`);
+    const running = await RunningEntrant.start(entrant, redis?.url ?? "", generator);
+    survivors.set(entrant.id, await countSurvivors(running));
+    if (entrant.store === "redis") {
+      const trips: RoundTrips = {};
+      await running.seed();
+      for (const scenario of scenarios) {
+        await running.oneByOne(scenario, 20);
+        const count = 100;
+        const seen = await countRoundTrips(redis!, async () => void (await running.oneByOne(scenario, count)));
+        trips[scenario] = Object.fromEntries([...seen].map(([command, times]) => [command, times / count]));
+      }
+      roundTrips.set(entrant.id, trips);
+    }
+    await running.stop();
+  }
+  return { survivors, roundTrips };
+}
+
+function startAll({ chosen, redis, generator }: Context): Promise<RunningEntrant[]> {
+  return Promise.all(chosen.map((entrant) => RunningEntrant.start(entrant, redis?.url ?? "", generator)));
+}
+
+function clock(): string {
+  const seconds = Math.round((Date.now() - started) / 1000);
+  return `${String(Math.floor(seconds / 60)).padStart(2)}:${String(seconds % 60).padStart(2, "0")}`;
+}
