@@ -57,9 +57,7 @@ export class SessionRecord {
     const endsAt = at + 4 + buffer.readUInt32LE(at);
     const shape = shapeOf(buffer.toString("utf8", at + 4, endsAt));
     const record = new SessionRecord(buffer, meta, shape, endsAt);
-    if (record.#valuesAt + record.#endOf(shape.names.length - 1) !== buffer.length) {
-      throw new RangeError("not a whole session record");
-    }
+    record.#checkEnds();
     return record;
   }
 
@@ -78,15 +76,35 @@ export class SessionRecord {
     return this.bytes.toString("utf8", this.#valuesAt + this.#endOf(i - 1), this.#valuesAt + this.#endOf(i));
   }
 
-  /** Every value of the application's own keys, for those who look at a session as a whole. */
+  /**
+   * Every value of the application's own keys, for those who look at a session as a whole.
+   * Leaves out what can't be decoded.
+   */
   data(): Record<string, unknown> {
-    const keys = this.names.filter((name) => !name.startsWith(RESERVED));
-    return Object.fromEntries(keys.map((name) => [name, decode(this.text(name)!)]));
+    const entries: [string, unknown][] = [];
+    for (const name of this.names) {
+      if (name.startsWith(RESERVED)) continue;
+      try {
+        entries.push([name, decode(this.text(name)!)]);
+      } catch {}
+    }
+    return Object.fromEntries(entries);
   }
 
   /** Where the value at `i` ends, counted from the first value. */
   #endOf(i: number): number {
     return i < 0 ? 0 : this.bytes.readUInt32LE(this.#endsAt + 4 * i);
+  }
+
+  /** Values that overlap or leave gaps would let another one's bytes, or the process's, into the next record. */
+  #checkEnds(): void {
+    let end = 0;
+    for (let i = 0; i < this.names.length; i++) {
+      const next = this.#endOf(i);
+      if (next < end) throw new RangeError("not a session record");
+      end = next;
+    }
+    if (this.#valuesAt + end !== this.bytes.length) throw new RangeError("not a whole session record");
   }
 
   /** A record with these changes: a text sets a key, undefined removes it. Other values are copied as they are. */
@@ -172,7 +190,11 @@ function shapeOf(text: string): Shape {
   const known = shapes.get(text);
   if (known !== undefined) return known;
   const names = JSON.parse(text) as string[];
-  const shape = { text, names, index: new Map(names.map((name, i) => [name, i])) };
+  const index = new Map(names.map((name, i) => [name, i]));
+  if (index.size !== names.length || !names.every((name) => typeof name === "string")) {
+    throw new TypeError("not the names of a session record");
+  }
+  const shape = { text, names, index };
   if (text.length <= MAX_SHAPE_CHARS) {
     if (shapes.size === MAX_SHAPES) shapes.clear();
     shapes.set(text, shape);

@@ -1,0 +1,300 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { decode, encode } from "../src/codec.ts";
+import { type RecordMeta, SessionRecord } from "../src/record.ts";
+import { text, value } from "./support/values.ts";
+
+const NO_META: RecordMeta = { createdAt: 0, renewedAt: undefined, owner: undefined };
+
+function write(values: Iterable<readonly [string, unknown]>, meta = NO_META): SessionRecord {
+  const texts = new Map(Array.from(values, ([name, value]) => [name, encode(name, value)]));
+  return SessionRecord.write(meta, undefined, texts);
+}
+
+/** A copy in a place of its own, so that reading beyond its ends would be noticed. */
+function stored(record: SessionRecord): SessionRecord {
+  return SessionRecord.read(new Uint8Array(record.bytes));
+}
+
+function texts(record: SessionRecord): Map<string, string | undefined> {
+  return new Map(record.names.map((name) => [name, record.text(name)]));
+}
+
+/** Refused as a whole, or in the end refused or decoded value by value: nothing else may happen. */
+function survives(bytes: Uint8Array): void {
+  let record: SessionRecord;
+  try {
+    record = SessionRecord.read(bytes);
+  } catch (error) {
+    assert.ok(error instanceof Error);
+    return;
+  }
+  for (const name of record.names) {
+    assert.equal(typeof name, "string");
+    assert.equal(typeof record.text(name), "string");
+  }
+  record.data();
+  const copy = SessionRecord.write(record, record, new Map([["new", "1"]]));
+  assert.equal(stored(copy).text("new"), "1");
+}
+
+const instant = fc.nat(2 ** 48 - 1);
+const meta: fc.Arbitrary<RecordMeta> = fc.record({
+  createdAt: instant,
+  renewedAt: fc.option(instant, { nil: undefined }),
+  owner: fc.option(fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }), { nil: undefined }),
+});
+
+describe("a record", () => {
+  test("gives back what was written: any keys, any values, owner and instants", () => {
+    fc.assert(
+      fc.property(meta, fc.array(fc.tuple(text, value), { maxLength: 8 }), (meta, entries) => {
+        const expected = new Map(entries);
+        const record = stored(write(expected, meta));
+        assert.deepEqual(
+          { createdAt: record.createdAt, renewedAt: record.renewedAt, owner: record.owner },
+          { ...meta },
+        );
+        assert.deepEqual([...record.names], [...expected.keys()]);
+        for (const [name, value] of expected) {
+          assert.ok(record.has(name));
+          assert.deepStrictEqual(decode(record.text(name)!), value);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("has no keys but its own", () => {
+    const record = write([["a", 1]]);
+    for (const name of ["", "b", "__proto__", "constructor", "toString", "0", "length"]) {
+      assert.equal(record.has(name), false);
+      assert.equal(record.text(name), undefined);
+    }
+    assert.deepEqual(write([]).names, []);
+  });
+
+  test("shows the application's keys only, as a plain object of its own", () => {
+    const record = write([
+      ["a", 1],
+      ["__proto__", { b: 2 }],
+      ["", 3],
+      ["\0flash.hello", "x"],
+    ]);
+    const data = stored(record).data();
+    assert.deepEqual(Object.entries(data), [
+      ["a", 1],
+      ["__proto__", { b: 2 }],
+      ["", 3],
+    ]);
+    assert.equal(Object.getPrototypeOf(data), Object.prototype);
+  });
+
+  test("shows the values that can be read beside one that can't", () => {
+    const record = SessionRecord.write(
+      NO_META,
+      undefined,
+      new Map([
+        ["good", "1"],
+        ["bad", "{"],
+        ["good too", "2"],
+      ]),
+    );
+    assert.deepEqual(record.data(), { good: 1, "good too": 2 });
+  });
+
+  test("written with any changes equals a Map with the same changes", () => {
+    const name = fc.oneof(fc.constantFrom("a", "b", "c", "d", "__proto__", ""), text);
+    const changes = fc.array(fc.tuple(name, fc.option(value, { nil: undefined })), { maxLength: 5 });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(meta, changes), { maxLength: 8 }), (steps) => {
+        const model = new Map<string, string>();
+        let record: SessionRecord | undefined;
+        for (const [meta, step] of steps) {
+          // Here undefined means a removal; the value undefined has a text.
+          const change = new Map(
+            step.map(([name, value]) => [name, value === undefined ? value : encode(name, value)]),
+          );
+          for (const [name, text] of change) {
+            if (text === undefined) model.delete(name);
+            else model.set(name, text);
+          }
+          const next: SessionRecord = stored(SessionRecord.write(meta, record, change));
+          assert.deepEqual(new Set(texts(next)), new Set(model));
+          assert.equal(next.names.length, model.size);
+          assert.equal(next.owner, meta.owner);
+          assert.equal(next.createdAt, meta.createdAt);
+          assert.equal(next.renewedAt, meta.renewedAt);
+          record = next;
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("copies untouched values byte by byte, also such as this version could not read", () => {
+    const foreign = '~[["TypeOfALaterVersion",1],"x"]';
+    const before = SessionRecord.write(
+      NO_META,
+      undefined,
+      new Map([
+        ["foreign", foreign],
+        ["spaced", '{ "a" : 1 }'],
+        ["n", "1"],
+      ]),
+    );
+    const after = stored(
+      SessionRecord.write(
+        { ...NO_META, owner: "u" },
+        stored(before),
+        new Map([
+          ["n", "2"],
+          ["m", "3"],
+        ]),
+      ),
+    );
+    assert.equal(after.text("foreign"), foreign);
+    assert.equal(after.text("spaced"), '{ "a" : 1 }');
+    assert.equal(after.text("n"), "2");
+    assert.equal(after.text("m"), "3");
+  });
+
+  test("is not changed by writing the next one over it", () => {
+    const before = write([
+      ["a", "x"],
+      ["b", "y"],
+    ]);
+    const bytes = Buffer.from(before.bytes);
+    SessionRecord.write({ ...NO_META, owner: "u" }, before, new Map([["a", undefined], ["b", '"z"'], ["c", "1"]])); // biome-ignore format: one line
+    assert.deepEqual(before.bytes, bytes);
+    assert.equal(before.text("b"), '"y"');
+  });
+
+  test("of a thousand keys finds each of them", () => {
+    const entries = Array.from({ length: 1_000 }, (_, i) => [`key ${i}`, { i }] as const);
+    const record = stored(write(entries));
+    for (const [name, value] of entries) assert.deepEqual(decode(record.text(name)!), value);
+    assert.equal(record.names.length, 1_000);
+  });
+
+  test("works with any number of different sets of keys", () => {
+    const records = Array.from({ length: 3_000 }, (_, i) => write([[`k${i}`, i], ["all", 1]])); // biome-ignore format: one line
+    for (const [i, record] of records.entries()) {
+      assert.equal(stored(record).text(`k${i}`), String(i));
+      assert.equal(record.text("all"), "1");
+    }
+  });
+});
+
+describe("bytes that are no record", () => {
+  const whole = write(
+    [
+      ["cart", [{ name: "umbrella", at: new Date(0) }]],
+      ["views", 3],
+      ["süß", new Map([["a", 1n]])],
+    ],
+    { createdAt: 1_700_000_000_000, renewedAt: 1_700_000_000_001, owner: "user 17" },
+  ).bytes;
+
+  test("throw when anything is missing", () => {
+    for (let length = 0; length < whole.length; length++) {
+      assert.throws(() => SessionRecord.read(whole.subarray(0, length)), `the first ${length} bytes`);
+    }
+  });
+
+  test("throw when anything is added", () => {
+    assert.throws(() => SessionRecord.read(Buffer.concat([whole, Buffer.from([0])])));
+    assert.throws(() => SessionRecord.read(Buffer.concat([Buffer.from([0]), whole])));
+  });
+
+  test("throw when they are of another format", () => {
+    for (let format = 0; format < 256; format++) {
+      if (format === whole[0]) continue;
+      assert.throws(() => SessionRecord.read(Buffer.concat([Buffer.from([format]), whole.subarray(1)])));
+    }
+  });
+
+  test("throw when the names are no list of different texts", () => {
+    for (const names of [
+      "[1]",
+      "[null]",
+      '[{"a":1}]',
+      '[["a"]]',
+      "5",
+      "null",
+      '"a"',
+      "{}",
+      '{"length":1}',
+      '["a","a"]',
+      "[",
+      "",
+    ]) {
+      const text = Buffer.from(names);
+      const bytes = Buffer.alloc(8 + 4 + text.length + 4 + 1);
+      bytes[0] = whole[0]!;
+      bytes.writeUInt32LE(text.length, 8);
+      text.copy(bytes, 12);
+      bytes.writeUInt32LE(1, 12 + text.length);
+      bytes.write("1", 16 + text.length);
+      assert.throws(() => SessionRecord.read(bytes), names);
+    }
+    // Twice, since what was seen once is remembered.
+    const same = write([["a", 1]]).bytes;
+    const broken = Buffer.from(same.toString("latin1").replace('["a"]', "[777]"), "latin1");
+    assert.throws(() => SessionRecord.read(broken));
+    assert.throws(() => SessionRecord.read(broken));
+  });
+
+  test("throw when the ends of values go back or beyond", () => {
+    const record = write([["a", "one"], ["b", "two"], ["c", "three"]]); // biome-ignore format: one line
+    const endsAt = 12 + '["a","b","c"]'.length;
+    for (const [at, end] of [
+      [0, 11],
+      [0, 1_000_000],
+      [0, 2 ** 32 - 1],
+      [4, 4],
+      [4, 0],
+      [4, 18],
+      [4, 2 ** 31],
+    ] as const) {
+      // biome-ignore format: a table
+      const bytes = Buffer.from(record.bytes);
+      bytes.writeUInt32LE(end, endsAt + at);
+      assert.throws(() => SessionRecord.read(bytes), `end ${at / 4} at ${end}`);
+    }
+  });
+
+  test("never crash, hang or give other memory's contents: any byte changed", () => {
+    for (let at = 0; at < whole.length; at++) {
+      for (const change of [1, 0x80, 0xff]) {
+        const bytes = Buffer.from(whole);
+        bytes[at]! ^= change;
+        survives(bytes);
+      }
+    }
+  });
+
+  test("never crash or hang: any bytes", () => {
+    for (let i = 0; i < 5_000; i++) {
+      const bytes = randomBytes(i % 200);
+      bytes[0] = whole[0]!;
+      survives(bytes);
+      if (bytes.length > 12) {
+        bytes[1] = i & 3;
+        bytes.writeUInt32LE(i % 50, 8);
+        survives(bytes);
+      }
+    }
+  });
+
+  test("never crash or hang: any mix of the parts of a record", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(whole.length), fc.nat(40)), { maxLength: 12 }), (slices) => {
+        survives(Buffer.concat([whole.subarray(0, 8), ...slices.map(([at, size]) => whole.subarray(at, at + size))]));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
