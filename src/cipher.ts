@@ -47,7 +47,9 @@ function sealing(encryption: "server" | "ticket", secrets: readonly string[]): C
 
   /** Fixed lengths on both sides, so a plain hash is a sound key derivation (see ticket.ts). */
   function recordKey(keyText: string, target: SealTarget): Buffer {
-    return hash("sha256", keyText + (encryption === "server" ? target.key : target.text), "buffer");
+    const place = encryption === "server" ? target.key : target.text;
+    if (place === undefined) throw new Error("sealed under a ticket that is not at hand");
+    return hash("sha256", keyText + place, "buffer");
   }
 
   return {
