@@ -1,5 +1,6 @@
 export type { Resolver, Resolvers } from "./changes.ts";
 export type { Encryption } from "./cipher.ts";
+export type { CompressOptions } from "./compression.ts";
 export type { CookieOptions } from "./cookie.ts";
 export type { Duration } from "./duration.ts";
 export {

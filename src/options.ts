@@ -1,5 +1,6 @@
 import type { Resolvers } from "./changes.ts";
 import type { Encryption } from "./cipher.ts";
+import type { CompressOptions } from "./compression.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { type Duration, milliseconds } from "./duration.ts";
 import { OptionError } from "./errors.ts";
@@ -22,8 +23,17 @@ export interface SessionsOptions<Data extends object> {
   cookie?: CookieOptions;
   /** How records are sealed. Default: `"server"`, and `"off"` with an in-process store. */
   encryption?: Encryption;
-  /** How a request uses its session unless its route says otherwise. Default: `"merge"`. */
-  mode?: Mode;
+  /**
+   * Packs sessions of 1 KiB and more before they are sealed, for every store. Packed and plain ones can be read at any
+   * time. A packed size tells who can watch it whether two parts of a session are alike: leave it off where a secret
+   * stands beside text that others choose. Default: false.
+   */
+  compress?: boolean | CompressOptions;
+  /**
+   * How a request uses its session unless its route says otherwise. `"off"`, for the whole application: no cookie is read
+   * or set, no store asked, sessions are empty, and writing to one throws. Default: `"merge"`.
+   */
+  mode?: Mode | "off";
   /** What becomes of a key that two requests change at the same time. Default: the last writer wins. */
   merge?: Resolvers<Data>;
   /** What a key is before it is set. Each session gets a copy of its own. */
@@ -50,7 +60,7 @@ const MAKE_ONE = `make one with: node -e "console.log(crypto.randomBytes(32).toS
 /** The options with defaults filled in. @throws OptionError */
 export function checkOptions<Data extends object>(options: SessionsOptions<Data>, store: SessionStore) {
   const { mode = "merge", encryption = store.inProcess ? "off" : "server", onStoreError = "fail" } = options;
-  oneOf("mode", mode, ["merge", "readonly"]);
+  oneOf("mode", mode, ["merge", "readonly", "off"]);
   oneOf("encryption", encryption, ["server", "ticket", "off"]);
   oneOf("onStoreError", onStoreError, ["fail", "anonymous"]);
   const { maxSize = 1024 * 1024, initial = {}, merge = {}, sweepInterval = "30s" } = options;

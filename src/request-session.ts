@@ -37,7 +37,7 @@ export interface Found {
 }
 
 export interface RequestFacts {
-  readonly mode: Mode;
+  readonly mode: Mode | "off";
   readonly secure: boolean;
   /** True if the store could not be asked: the session is empty, and refuses to be written. */
   readonly storeIsDown?: boolean;
@@ -250,7 +250,7 @@ export class RequestSession implements Session {
   #commit(): string[] | Promise<string[]> {
     if (this.#closed) return this.#cookies();
     this.#closed = true;
-    const changes = this.#facts.mode === "readonly" ? undefined : this.#changes();
+    const changes = this.#isReadonly() ? undefined : this.#changes();
     if (changes !== undefined) return this.#write(changes).then(() => this.#cookies());
     if (this.#version === undefined || this.#gone) return this.#cookies();
     if (this.#isCookieDue()) return this.#write(NO_CHANGES).then(() => this.#cookies());
@@ -424,7 +424,14 @@ export class RequestSession implements Session {
     return Date.now() - (this.#record.renewedAt ?? 0) > RENEW_AT * maxAge;
   }
 
+  #isReadonly(): boolean {
+    return this.#facts.mode === "readonly" || this.#facts.mode === "off";
+  }
+
   #checkWritable(): void {
+    if (this.#facts.mode === "off") {
+      throw new SessionClosedError('sessions are turned off (mode "off"), so there is none to write to.');
+    }
     if (this.#facts.mode === "readonly") {
       throw new SessionClosedError('this request opened the session with mode "readonly"; use "merge" to change it.');
     }

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { cipher } from "./cipher.ts";
 import { CommitQueue } from "./commits.ts";
+import { compressing } from "./compression.ts";
 import { cookieJar } from "./cookie.ts";
 import { CapabilityError, StoreError } from "./errors.ts";
 import { Events, type SessionEvents } from "./events.ts";
@@ -83,7 +84,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const store = bareStore.inProcess ? bareStore : guarded(bareStore, settings.storeTimeout, events);
   const office = ticketOffice(settings.secrets);
   const jar = cookieJar(options.cookie);
-  const seal = cipher(settings.encryption, settings.secrets);
+  const seal = compressing(cipher(settings.encryption, settings.secrets), options.compress, settings.maxSize);
   const commits = new CommitQueue();
   const [ownerName, ...formerOwnerNames] = settings.secrets.map(ownerNames);
   const context: SessionContext = {
@@ -114,8 +115,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     return undefined;
   }
 
-  async function open(source: CookieSource, { mode = settings.mode, secure }: OpenOptions = {}) {
-    const facts = { mode, secure: secure ?? isSecure(source) };
+  async function open(source: CookieSource, { mode, secure }: OpenOptions = {}) {
+    const facts = { mode: mode ?? settings.mode, secure: secure ?? isSecure(source) };
+    if (settings.mode === "off") return new RequestSession(context, { ...facts, mode: "off" }, undefined);
     for (const text of jar.find(cookieHeader(source), facts.secure)) {
       const ticket = office.check(text);
       if (ticket === undefined) {
