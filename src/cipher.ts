@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, hash, hkdfSync, randomFillSync } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hash,
+  hkdfSync,
+  type KeyObject,
+  randomFillSync,
+} from "node:crypto";
 import type { Ticket } from "./ticket.ts";
 
 /**
@@ -45,11 +53,14 @@ function sealing(encryption: "server" | "ticket", secrets: readonly string[]): C
     text: Buffer.from(hkdfSync("sha256", secret, "", `coatcheck seal ${encryption} v1`, 32)).toString("base64url"),
   }));
 
-  /** Fixed lengths on both sides, so a plain hash is a sound key derivation (see ticket.ts). */
-  function recordKey(keyText: string, target: SealTarget): Buffer {
+  /**
+   * Fixed lengths on both sides, so a plain hash is a sound key derivation (see ticket.ts).
+   * A KeyObject, because with bytes for a key Node 24 takes 17 µs for a record of 1 KB instead of 5.
+   */
+  function recordKey(keyText: string, target: SealTarget): KeyObject {
     const place = encryption === "server" ? target.key : target.text;
     if (place === undefined) throw new Error("sealed under a ticket that is not at hand");
-    return hash("sha256", keyText + place, "buffer");
+    return createSecretKey(hash("sha256", keyText + place, "latin1"), "latin1");
   }
 
   return {
