@@ -40,13 +40,13 @@ export interface Changes {
   readonly owner?: { readonly now: string | undefined };
 }
 
-/** What the application says of its keys: how changes merge, and what a key is before it is set. */
+/** What the application says of its keys: how changes merge, and the text of what a key is before it is set. */
 export interface KeyRules {
-  readonly resolvers: Readonly<Record<string, AnyResolver | undefined>>;
-  readonly initial: Readonly<Record<string, unknown>>;
+  readonly resolvers: ReadonlyMap<string, AnyResolver>;
+  readonly initial: ReadonlyMap<string, string>;
 }
 
-type AnyResolver = "counter" | "append" | "union" | ((base: unknown, mine: unknown, theirs: unknown) => unknown);
+export type AnyResolver = "counter" | "append" | "union" | ((base: unknown, mine: unknown, theirs: unknown) => unknown);
 
 /** The texts to write over `theirs`; undefined removes a key. */
 export function replay(
@@ -57,26 +57,41 @@ export function replay(
   const texts = new Map<string, string | undefined>();
   if (changes.cleared) for (const key of theirs?.names ?? []) texts.set(key, undefined);
   for (const [key, change] of changes.keys) {
-    texts.set(key, replayOne(key, change, theirs?.text(key), rules));
+    // What is cleared has nothing that a change could be merged with.
+    texts.set(key, replayOne(key, change, changes.cleared ? undefined : theirs?.text(key), rules));
   }
   return texts;
 }
+
+/** The value of a key's text; its initial value if there is no text, or none that can be read. */
+export function valueIn(key: string, text: string | undefined, rules: KeyRules, onUnreadable?: OnUnreadable): unknown {
+  if (text !== undefined) {
+    try {
+      return decode(text);
+    } catch (error) {
+      onUnreadable?.(key, error);
+    }
+  }
+  const initial = rules.initial.get(key);
+  return initial === undefined ? undefined : decode(initial);
+}
+
+export type OnUnreadable = (key: string, error: unknown) => void;
 
 function replayOne(
   key: string,
   { before, after, updates }: Change,
   theirs: string | undefined,
-  { resolvers, initial }: KeyRules,
+  rules: KeyRules,
 ): string | undefined {
   if (theirs === before || after === undefined) return after;
-  const valueIn = (text: string | undefined) => (text === undefined ? structuredClone(initial[key]) : decode(text));
   if (updates !== undefined) {
-    const updated = updates.reduce((value, update) => update(value), valueIn(theirs));
+    const updated = updates.reduce((value, update) => update(value), valueIn(key, theirs, rules));
     return encode(key, updated);
   }
-  const resolver = resolvers[key];
+  const resolver = rules.resolvers.get(key);
   if (resolver === undefined) return after;
-  return encode(key, resolve(resolver, valueIn(before), decode(after), valueIn(theirs)));
+  return encode(key, resolve(resolver, valueIn(key, before, rules), decode(after), valueIn(key, theirs, rules)));
 }
 
 function resolve(resolver: AnyResolver, base: unknown, mine: unknown, theirs: unknown): unknown {

@@ -1,5 +1,6 @@
-import type { Resolvers } from "./changes.ts";
+import type { AnyResolver, KeyRules, Resolvers } from "./changes.ts";
 import type { Encryption } from "./cipher.ts";
+import { encode } from "./codec.ts";
 import type { CompressOptions } from "./compression.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { type Duration, milliseconds } from "./duration.ts";
@@ -74,9 +75,6 @@ export function checkOptions<Data extends object>(options: SessionsOptions<Data>
       `it is longer than absoluteTimeout (${options.absoluteTimeout ?? "30d"}): raise that, or lower this.`,
     );
   }
-  for (const [key, resolver] of Object.entries(merge)) {
-    if (typeof resolver !== "function") oneOf(`merge.${key}`, resolver, ["counter", "append", "union"]);
-  }
   return {
     mode,
     encryption,
@@ -85,10 +83,26 @@ export function checkOptions<Data extends object>(options: SessionsOptions<Data>
     idleTimeout,
     absoluteTimeout,
     secrets: secretsOf(options.secret, store),
-    rules: { initial, resolvers: merge },
+    rules: keyRules(initial, merge),
     storeTimeout: milliseconds("storeTimeout", options.storeTimeout ?? "5s"),
     sweepInterval: sweepInterval === false ? undefined : milliseconds("sweepInterval", sweepInterval),
   };
+}
+
+function keyRules(initial: object, merge: object): KeyRules {
+  const rules = { initial: new Map<string, string>(), resolvers: new Map<string, AnyResolver>() };
+  for (const [key, resolver] of Object.entries(merge)) {
+    if (typeof resolver !== "function") oneOf(`merge.${key}`, resolver, ["counter", "append", "union"]);
+    rules.resolvers.set(key, resolver);
+  }
+  for (const [key, value] of Object.entries(initial)) {
+    try {
+      rules.initial.set(key, encode(key, value));
+    } catch (error) {
+      throw new OptionError(`initial.${key}`, value, (error as Error).message);
+    }
+  }
+  return rules;
 }
 
 function secretsOf(secret: string | readonly string[] | undefined, store: SessionStore): readonly string[] {

@@ -1,5 +1,5 @@
-import type { Change, Changes, KeyRules, Update } from "./changes.ts";
-import { decode, encode } from "./codec.ts";
+import { type Change, type Changes, type KeyRules, type OnUnreadable, type Update, valueIn } from "./changes.ts";
+import { encode } from "./codec.ts";
 import { UnstorableValueError } from "./errors.ts";
 import { RESERVED, type SessionRecord } from "./record.ts";
 
@@ -8,10 +8,13 @@ interface Touched {
   value: unknown;
   /** The key's text when this request first looked; undefined if it was not there. */
   before: string | undefined;
-  /** `read` may have changed in place; the others say what the application did. */
+  /**
+   * What the application did. After `read` and `deleted` it holds a value that it may have changed in place: what was
+   * there, and the initial value.
+   */
   state: "read" | "set" | "updated" | "deleted";
   /** With `updated`: the functions, and what they made, by which a change in place afterwards is noticed. */
-  updates?: Update[] | undefined;
+  updates?: readonly Update[] | undefined;
   updatedTo?: string | undefined;
 }
 
@@ -24,11 +27,14 @@ const FLASH = `${RESERVED}flash.`;
 export class WorkingCopy {
   #record: SessionRecord | undefined;
   readonly #rules: KeyRules;
-  readonly #onUnreadable: (key: string, error: unknown) => void;
+  readonly #onUnreadable: OnUnreadable;
   #touched: Map<string, Touched> | undefined;
+  /** What was touched when `changes` was called; another map if the request has cleared or discarded all since. */
+  #taken: Map<string, Touched> | undefined;
   #cleared = false;
+  #clearedSince = false;
 
-  constructor(record: SessionRecord | undefined, rules: KeyRules, onUnreadable: (key: string, error: unknown) => void) {
+  constructor(record: SessionRecord | undefined, rules: KeyRules, onUnreadable: OnUnreadable) {
     this.#record = record;
     this.#rules = rules;
     this.#onUnreadable = onUnreadable;
@@ -39,7 +45,7 @@ export class WorkingCopy {
     if (known !== undefined) return known.value;
     const { value, before } = this.#lookUp(key);
     // Only what can change in place needs to be remembered.
-    if (typeof value === "object" && value !== null) this.#remember(key, { value, before, state: "read" });
+    if (isObject(value)) this.#remember(key, { value, before, state: "read" });
     return value;
   }
 
@@ -51,14 +57,15 @@ export class WorkingCopy {
 
   has(key: string): boolean {
     const known = this.#touched?.get(key);
+    if (known === undefined) return !this.#cleared && (this.#record?.has(key) ?? false);
     // A key that only has its initial value is not in the session yet.
-    if (known !== undefined) return known.state === "read" ? known.before !== undefined : known.state !== "deleted";
-    return !this.#cleared && (this.#record?.has(key) ?? false);
+    if (known.state === "deleted") return !this.#isInitial(key, known.value);
+    return known.state !== "read" || known.before !== undefined || !this.#isInitial(key, known.value);
   }
 
   delete(key: string): void {
     const touched = this.#touch(checked(key));
-    touched.value = undefined;
+    touched.value = valueIn(key, undefined, this.#rules);
     touched.state = "deleted";
   }
 
@@ -74,6 +81,7 @@ export class WorkingCopy {
   clear(): void {
     this.#touched = undefined;
     this.#cleared = true;
+    this.#clearedSince = true;
   }
 
   update(key: string, update: Update): unknown {
@@ -109,6 +117,7 @@ export class WorkingCopy {
     this.#record = record;
     this.#touched = undefined;
     this.#cleared = false;
+    this.#clearedSince = false;
   }
 
   /**
@@ -116,6 +125,8 @@ export class WorkingCopy {
    * @throws UnstorableValueError
    */
   changes(): Changes | undefined {
+    this.#taken = this.#touched;
+    this.#clearedSince = false;
     const cleared = this.#cleared && (this.#record?.names.length ?? 0) > 0;
     let keys: Map<string, Change> | undefined;
     for (const [key, touched] of this.#touched ?? []) {
@@ -128,38 +139,36 @@ export class WorkingCopy {
   }
 
   /**
-   * Goes on from the record that a save of `changes` left in the store. Values that the application may hold stay the
-   * same objects, unless another request's changes were merged into them.
+   * Goes on from the record that a save of `changes` left in the store. What the application has done since `changes`
+   * was called stays to be saved, and objects that it may hold stay the same: a key that it has only read, or whose
+   * resolver has merged it with another request's, goes on as it is here, and is merged again when it changes again.
    */
   rebase(record: SessionRecord, changes: Changes): void {
-    for (const [key, touched] of this.#touched ?? []) {
-      const change = changes.keys.get(key);
-      const expected = change === undefined ? touched.before : change.after;
-      const text = record.text(key);
-      const current = touched.state === "deleted" ? undefined : encode(key, touched.value);
-      if (text !== expected && current === expected) {
-        this.#touched!.delete(key);
-      } else {
-        touched.before = text;
-        touched.updates = undefined;
-        if (touched.state !== "deleted") touched.state = "set";
-      }
+    if (this.#touched === this.#taken) {
+      for (const [key, change] of changes.keys) this.#rebaseOne(key, change, record.text(key));
     }
     this.#record = record;
-    this.#cleared = false;
+    this.#cleared = this.#clearedSince;
+  }
+
+  #rebaseOne(key: string, { after, updates }: Change, text: string | undefined): void {
+    const touched = this.#touched!.get(key)!;
+    touched.before = after;
+    if (this.#textNow(key, touched) !== after) {
+      // Changed since. Functions that were saved must not run again.
+      if (updates === undefined && touched.state === "updated") touched.state = "set";
+      else touched.updates = touched.updates?.slice(updates?.length);
+    } else if (!isObject(touched.value) || touched.state === "deleted" || (updates !== undefined && text !== after)) {
+      this.#touched!.delete(key); // to be looked up anew
+    } else {
+      touched.state = "read";
+      touched.updates = undefined;
+    }
   }
 
   #lookUp(key: string): { value: unknown; before: string | undefined } {
     const before = this.#cleared ? undefined : this.#record?.text(key);
-    if (before !== undefined) {
-      try {
-        return { value: decode(before), before };
-      } catch (error) {
-        this.#onUnreadable(key, error);
-      }
-    }
-    const initial = this.#rules.initial[key];
-    return { value: typeof initial === "object" ? structuredClone(initial) : initial, before };
+    return { value: valueIn(key, before, this.#rules, this.#onUnreadable), before };
   }
 
   #touch(key: string): Touched {
@@ -172,27 +181,48 @@ export class WorkingCopy {
     return touched;
   }
 
-  #change(key: string, { value, before, state, updates, updatedTo }: Touched): Change | undefined {
-    if (state === "deleted") return before === undefined ? undefined : { before, after: undefined };
-    if (state === "read" && this.#isAsRead(key, { value, before, state })) return undefined;
-    const after = encode(key, value);
+  #change(key: string, touched: Touched): Change | undefined {
+    if (this.#isAsRead(key, touched)) return undefined;
+    const { before, state, updates, updatedTo } = touched;
+    const after = this.#text(key, touched);
     if (after === before) return undefined;
     return state === "updated" && updates && after === updatedTo ? { before, after, updates } : { before, after };
+  }
+
+  /** The text that a save would give the key; undefined: none. */
+  #text(key: string, { value, state }: Touched): string | undefined {
+    return state === "deleted" && this.#isInitial(key, value) ? undefined : encode(key, value);
+  }
+
+  /** The same, and something that no text is if the value can't be kept. */
+  #textNow(key: string, touched: Touched): string | undefined | Error {
+    try {
+      return this.#text(key, touched);
+    } catch (error) {
+      return error as Error;
+    }
   }
 
   /** True if a value has not been changed in place since it was decoded. */
   #isAsRead(key: string, { value, before, state }: Touched): boolean {
     if (state !== "read") return false;
-    if (typeof value !== "object" || value === null) return true;
+    if (!isObject(value)) return true;
     const text = encode(key, value);
-    if (before === undefined) return text === encode(key, this.#rules.initial[key]);
     // A text by another version of the codec may differ although the value does not.
-    return text === before || text === encode(key, decode(before));
+    return text === before || text === encode(key, valueIn(key, before, this.#rules));
+  }
+
+  #isInitial(key: string, value: unknown): boolean {
+    return !isObject(value) || encode(key, value) === this.#rules.initial.get(key);
   }
 }
 
 function isAsUpdated(key: string, { value, updatedTo }: Touched): boolean {
   return encode(key, value) === updatedTo;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function checked(key: string): string {
