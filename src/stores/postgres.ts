@@ -312,7 +312,11 @@ function statements(
 
 /** Creates the table unless it is there: so that an account without the right to create works once it is. */
 async function create(pool: PostgresPool, options: TableOptions, { table }: Names): Promise<void> {
-  const { rows } = await pool.query({ text: "SELECT to_regclass($1) IS NOT NULL AS there", values: [table] });
+  const { rows } = await pool.query({
+    text: "SELECT to_regclass($1) IS NOT NULL AS there",
+    values: [table],
+    types: TYPES,
+  });
   if ((rows[0] as { there: boolean }).there) return;
   // IF NOT EXISTS alone fails for one of two servers that start at once. Several statements are one transaction.
   await pool.query({ text: `SELECT pg_advisory_xact_lock(${LOCK});\n${schema(options)}` });

@@ -57,7 +57,7 @@ export async function* pages(
   }
 }
 
-/** Refuses what a column would cut off or an index not take. @throws StoreError */
+/** Refuses what a column would cut off, or not take. @throws StoreError */
 export function mustFit(key: string, owner?: string): void {
   limit("key", key, LONGEST_KEY);
   if (owner !== undefined) limit("owner", owner, LONGEST_OWNER);
@@ -85,6 +85,8 @@ function integer(value: number | bigint | string, column: string): number {
 }
 
 function limit(what: string, name: string, longest: number): void {
+  if (name.includes("\0"))
+    throw new StoreError(`coatcheck: a ${what} has a NUL character, which not every text takes.`);
   if (name.length > longest / 3 && Buffer.byteLength(name) > longest) {
     throw new StoreError(`coatcheck: a ${what} takes ${Buffer.byteLength(name)} bytes; at most ${longest} fit.`);
   }
