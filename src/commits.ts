@@ -13,6 +13,7 @@ export interface Committed {
  */
 export class CommitQueue {
   readonly #tails = new Map<string, Promise<Committed | undefined>>();
+  readonly #loose = new Set<Promise<unknown>>();
 
   /** Runs `commit` after those before it. It gets what the last one left, if one was under way and succeeded. */
   async run(
@@ -29,8 +30,20 @@ export class CommitQueue {
     }
   }
 
+  /** For what need not queue: `idle` waits for it too. */
+  async track<T>(work: Promise<T>): Promise<T> {
+    this.#loose.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#loose.delete(work);
+    }
+  }
+
   /** Resolves when no commit is under way. */
   async idle(): Promise<void> {
-    while (this.#tails.size > 0) await Promise.allSettled(this.#tails.values());
+    while (this.#tails.size + this.#loose.size > 0) {
+      await Promise.allSettled([...this.#tails.values(), ...this.#loose]);
+    }
   }
 }

@@ -28,7 +28,11 @@ class Target {
 }
 
 const handler: ProxyHandler<Target> = {
-  get: ({ session }, key) => (typeof key === "string" ? session.get(key) : undefined),
+  get({ session }, key) {
+    if (typeof key !== "string") return undefined;
+    const value = session.get(key);
+    return value === undefined && METHODS.has(key) ? Reflect.get(Object.prototype, key) : value;
+  },
   set({ session }, key, value) {
     if (typeof key !== "string") return false;
     session.set(key, value);
@@ -50,4 +54,16 @@ const handler: ProxyHandler<Target> = {
     return true;
   },
   getPrototypeOf: () => Object.prototype,
+  // What is frozen could not take a new key.
+  preventExtensions: () => false,
 };
+
+/** What every object has. Not `__proto__` and `constructor`, by which a key from outside could reach all objects. */
+const METHODS = new Set([
+  "hasOwnProperty",
+  "isPrototypeOf",
+  "propertyIsEnumerable",
+  "toLocaleString",
+  "toString",
+  "valueOf",
+]);

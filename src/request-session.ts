@@ -7,7 +7,7 @@ import type { CookieJar } from "./cookie.ts";
 import { dataView } from "./data-view.ts";
 import { ConflictError, SessionClosedError, SessionTooLargeError, StoreError, UnstorableValueError } from "./errors.ts";
 import type { Events } from "./events.ts";
-import { SessionRecord } from "./record.ts";
+import { RESERVED, SessionRecord } from "./record.ts";
 import type { Mode, Session } from "./session.ts";
 import type { SessionStore, SessionWrite, StoredSession, Version } from "./store.ts";
 import type { Ticket, TicketOffice } from "./ticket.ts";
@@ -174,10 +174,11 @@ export class RequestSession implements Session {
 
   reload(): Promise<boolean> {
     return this.#inTurn(async () => {
+      this.#checkStore();
       if (this.#version !== undefined && !this.#gone) {
         const newer = await this.#readAgain();
         if (newer === undefined) this.#lose();
-        else this.#standOn(newer);
+        else this.#standOn(newer, NO_CHANGES);
       }
       this.discard();
       return !this.#gone;
@@ -207,7 +208,7 @@ export class RequestSession implements Session {
       }
       this.#ticket = next;
       this.#cookie = "issue";
-      this.#standOn(left);
+      this.#standOn(left, changes);
       this.#keys.rebase(left.record, changes);
       return true;
     });
@@ -220,7 +221,7 @@ export class RequestSession implements Session {
       if (this.#ticket !== undefined && this.#version !== undefined) {
         const { store, events } = this.#context;
         const id = this.#ticket.key;
-        if (await store.delete(id)) events.ended(id, "destroyed", this.#record);
+        if (await this.#context.commits.track(store.delete(id))) events.ended(id, "destroyed", this.#record);
         this.#cookie = "clear";
       }
       this.#ticket = undefined;
@@ -241,7 +242,9 @@ export class RequestSession implements Session {
   commit(): string[] | Promise<string[]> {
     if (this.#turn !== undefined) return this.#inTurn(async () => this.#commit());
     try {
-      return this.#commit();
+      const cookies = this.#commit();
+      // Whoever commits again while this is under way has to wait for it.
+      return Array.isArray(cookies) ? cookies : this.#inTurn(() => cookies);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -253,7 +256,7 @@ export class RequestSession implements Session {
     const changes = this.#isReadonly() ? undefined : this.#changes();
     if (changes !== undefined) return this.#write(changes).then(() => this.#cookies());
     if (this.#version === undefined || this.#gone) return this.#cookies();
-    if (this.#isCookieDue()) return this.#write(NO_CHANGES).then(() => this.#cookies());
+    if (this.#isCookieDue()) return this.#renew().then(() => this.#cookies());
     if (this.#isTouchDue()) return this.#extend().then(() => this.#cookies());
     return this.#cookies();
   }
@@ -286,16 +289,16 @@ export class RequestSession implements Session {
       if (cookieIsDue) this.#cookie = "issue";
     }
     if (left === undefined) this.#lose();
-    else this.#standOn(left);
+    else this.#standOn(left, changes);
     return left;
   }
 
   async #create(changes: Changes): Promise<Committed> {
-    const { store, office, events } = this.#context;
+    const { store, office, events, commits } = this.#context;
     for (;;) {
       this.#ticket ??= office.issue();
       const record = this.#newRecord(changes, undefined);
-      const version = await store.create(this.#ticket.key, this.#sealed(record, this.#ticket));
+      const version = await commits.track(store.create(this.#ticket.key, this.#sealed(record, this.#ticket)));
       if (version !== "exists") {
         events.emit("start", { id: this.#ticket.key });
         return { record, version };
@@ -334,25 +337,39 @@ export class RequestSession implements Session {
   ): Promise<Committed | undefined> {
     const { store, events } = this.#context;
     let base = latest ?? this.#base();
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const record = this.#newRecord(changes, base.record);
-      const version = await store.create(next.key, this.#sealed(record, next));
-      if (version !== "exists" && (await store.delete(old.key, base.version))) {
-        events.ended(old.key, "replaced", base.record);
-        events.emit("start", { id: next.key });
-        return { record, version };
+    try {
+      for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+        const record = this.#newRecord(changes, base.record);
+        const version = await store.create(next.key, this.#sealed(record, next));
+        if (version !== "exists" && (await store.delete(old.key, base.version))) {
+          events.ended(old.key, "replaced", base.record);
+          events.emit("start", { id: next.key });
+          return { record, version };
+        }
+        await store.delete(next.key);
+        events.emit("conflict", { id: old.key, attempt });
+        const newer = await this.#readAgain();
+        if (newer === undefined) return undefined;
+        base = newer;
       }
-      await store.delete(next.key);
-      const newer = await this.#readAgain();
-      if (newer === undefined) return undefined;
-      base = newer;
+    } catch (error) {
+      store.delete(next.key).catch(() => {}); // reported by the guard; it then ends by itself
+      throw error;
     }
     throw new ConflictError(old.key, MAX_ATTEMPTS);
   }
 
+  /** Sends the cookie again, and notes when; a readonly request notes nothing, but makes sure that the session lives. */
+  async #renew(): Promise<void> {
+    if (!this.#isReadonly()) return void (await this.#write(NO_CHANGES));
+    await this.#extend();
+    this.#cookie = "issue";
+  }
+
   async #extend(): Promise<void> {
     const expiresAt = this.#latestExpiry();
-    if (await this.#context.store.touch(this.#ticket!.key, expiresAt)) this.#expiresAt = expiresAt;
+    const { store, commits } = this.#context;
+    if (await commits.track(store.touch(this.#ticket!.key, expiresAt))) this.#expiresAt = expiresAt;
     else this.#gone = true;
   }
 
@@ -396,11 +413,13 @@ export class RequestSession implements Session {
       : { value, expiresAt: this.#expiresAt, owner: ownerName(record.owner) };
   }
 
-  #standOn({ record, version }: Committed): void {
+  /** Goes on from what a save of `changes` left. An owner that was set since stays to be saved. */
+  #standOn({ record, version }: Committed, changes: Changes): void {
+    const savedOwner = changes.owner ? changes.owner.now : this.#record?.owner;
+    if (this.#owner === savedOwner) this.#owner = record.owner;
     this.#record = record;
     this.#version = version;
     this.#createdAt = record.createdAt;
-    this.#owner = record.owner;
   }
 
   #lose(): void {
@@ -467,7 +486,7 @@ export class RequestSession implements Session {
 }
 
 function largestIn(record: SessionRecord): string {
-  const sizes = record.names.map((name) => ({ name, size: record.text(name)!.length }));
+  const sizes = record.names.map((name) => ({ name: name.replace(RESERVED, ""), size: record.text(name)!.length }));
   sizes.sort((one, other) => other.size - one.size);
   return `Largest: ${sizes
     .slice(0, 3)
