@@ -57,7 +57,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       : [
           "user default off",
           `user admin on >${admin} ~* &* +@all`,
-          `user ${user} on >${password} resetkeys ~coatcheck:* resetchannels &coatcheck:* -@all +@read +@write +@pubsub +@connection +@scripting +info`,
+          `user ${user} on >${password} resetkeys ~coatcheck:* resetchannels &coatcheck:* -@all +@read +@write +@pubsub +@connection +@scripting`,
         ]),
     ...(options.config ?? []),
   ];
@@ -75,7 +75,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     args: [join(dir, "redis.conf")],
     ready: async () => (await cli("ping")) === "PONG",
   });
-  const login = password === undefined ? "" : `${user ?? ""}:${password}@`;
+  const login = password === undefined ? "" : `${user ?? ""}:${encodeURIComponent(password)}@`;
   return Object.defineProperties({} as RedisServer, {
     ...Object.getOwnPropertyDescriptors(server),
     ...Object.getOwnPropertyDescriptors({
@@ -92,6 +92,8 @@ export interface RedisCluster {
   /** One for each master. */
   readonly urls: string[];
   readonly nodes: RedisServer[];
+  /** Starts what is stopped, and waits until the Cluster serves all slots. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -123,17 +125,23 @@ export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
     await node.cli("cluster", "set-config-epoch", String(i + 1));
     if (i > 0) await nodes[0]!.cli("cluster", "meet", node.host, String(node.port), String(ports[masters + i]));
   }
-  await waitFor("the Redis Cluster", async () => {
-    for (const node of nodes) {
-      const info = await node.cli("cluster", "info");
-      if (!info.includes("cluster_state:ok") || !info.includes("cluster_slots_ok:16384")) return false;
-      if (!info.includes(`cluster_known_nodes:${masters}`)) return false;
-    }
-    return true;
-  });
+  const complete = () =>
+    waitFor("the Redis Cluster", async () => {
+      for (const node of nodes) {
+        const info = await node.cli("cluster", "info");
+        if (!info.includes("cluster_state:ok") || !info.includes("cluster_slots_ok:16384")) return false;
+        if (!info.includes(`cluster_known_nodes:${masters}`)) return false;
+      }
+      return true;
+    });
+  await complete();
   return {
     urls: nodes.map((node) => node.url),
     nodes,
+    async start() {
+      await Promise.all(nodes.filter((node) => !node.running).map((node) => node.start()));
+      await complete();
+    },
     stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
   };
 }

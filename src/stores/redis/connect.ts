@@ -74,7 +74,8 @@ function connectSingle(target: Target): Link {
 
   async function sendWhenOpen(args: Arg[]): Promise<Reply> {
     if (closed) throw new Error("the store is closed");
-    await (opening ??= open());
+    opening ??= open();
+    await opening;
     if (!client!.isReady) throw unreachable(target, lastError);
     return client!.sendCommand(args);
   }
@@ -164,6 +165,11 @@ function makeCluster(redis: Package, target: Target) {
     topologyRefreshOnReconnectionAttemptStrategy: 1_000,
   });
   client.on("error", () => {});
+  client.on("node-error", (_error, { host, port }) => {
+    // Calls wait for a first connection as long as it is tried. One failure is enough for them; the next call tries again.
+    const node = client.nodeByAddress.get(`${host}:${port}`);
+    if (node?.connectPromise) node.client?.destroy();
+  });
   return { client, link: linkToCluster(client) };
 }
 

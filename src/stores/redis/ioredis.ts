@@ -57,7 +57,7 @@ export function linkToCluster(cluster: IoRedisCluster): Link {
 }
 
 function sender(client: Pick<IoRedis, "status" | "callBuffer">): (args: Arg[]) => Promise<Reply> {
-  let wasReady = false;
+  let wasReady = client.status === "ready";
   return (args) => {
     if (client.status === "ready") wasReady = true;
     // Its queue would hold commands for as long as the server is away. Until it is there for the first time, that is meant.
@@ -96,7 +96,9 @@ function subscribeOn(
   return subscription(
     {
       open: (lose) => Promise.all(connections.map((connection, i) => open(connection, shares[i]![1], lose))),
-      end: () => connections.forEach((connection) => connection.disconnect()),
+      end() {
+        for (const connection of connections) connection.disconnect();
+      },
       ping: () => Promise.all(connections.map((connection) => connection.ping())),
     },
     onLost,

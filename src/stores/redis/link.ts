@@ -59,12 +59,15 @@ export async function subscription(
 }
 
 /** Runs a script by its hash, and by its text where the server does not know it yet. */
-export async function run(link: Link, script: Script, keys: string[], argv: Arg[]): Promise<Reply> {
-  const args = ["EVALSHA", script.sha, String(keys.length), ...keys, ...argv];
+export async function run(link: Link, { sha, source }: Script, key: string, argv: Arg[]): Promise<Reply> {
   try {
-    return await link.send(keys[0]!, args);
+    return await link.send(key, ["EVALSHA", sha, "1", key, ...argv]);
   } catch (error) {
-    if (!String((error as Error)?.message).startsWith("NOSCRIPT")) throw error;
-    return link.send(keys[0]!, ["EVAL", script.source, ...args.slice(2)]);
+    if (!isUnknownScript(error)) throw error;
+    return link.send(key, ["EVAL", source, "1", key, ...argv]);
   }
+}
+
+export function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }

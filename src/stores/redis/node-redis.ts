@@ -25,17 +25,21 @@ export interface NodeRedisCluster {
   readonly isOpen: boolean;
   readonly masters: ClusterNode[];
   readonly slots: { master: ClusterNode }[];
+  readonly nodeByAddress: Map<string, ClusterNode>;
   sendCommand(key: string, readonly: boolean, args: Arg[]): Promise<Reply>;
   withCommandOptions(options: object): NodeRedisCluster;
   nodeClient(node: ClusterNode): Promise<NodeRedis>;
   connect(): Promise<unknown>;
   close(): Promise<unknown>;
   destroy(): void;
-  on(event: string, listener: (error: Error) => void): unknown;
+  on(event: string, listener: (error: Error, node: { host: string; port: number }) => void): unknown;
 }
 
-/** Only handed back to the cluster client. */
-export type ClusterNode = object;
+export interface ClusterNode {
+  readonly client?: NodeRedis;
+  /** There until it is connected for the first time. */
+  readonly connectPromise?: Promise<unknown>;
+}
 
 export interface NodeRedisSentinel {
   readonly isOpen: boolean;
@@ -59,7 +63,7 @@ const NOT_OPEN = 'the Redis client that was handed in is not connected: call "aw
 
 export function linkTo(client: NodeRedis): Link {
   const raw = client.withCommandOptions(COMMAND_OPTIONS);
-  let wasReady = false;
+  let wasReady = client.isReady;
   function send(_key: string, args: Arg[]): Promise<Reply> {
     if (client.isReady) wasReady = true;
     // Its queue would hold commands for as long as the server is away. Until it is there for the first time, that is meant.
@@ -154,7 +158,9 @@ function subscribeOn(
   return subscription(
     {
       open: (lose) => Promise.all(connections.map((connection, i) => open(connection, shares[i]![1], lose))),
-      end: () => connections.forEach((connection) => connection.destroy()),
+      end() {
+        for (const connection of connections) connection.destroy();
+      },
       ping: () => Promise.all(connections.map((connection) => connection.sendCommand(["PING"]))),
     },
     onLost,

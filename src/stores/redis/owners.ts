@@ -1,3 +1,4 @@
+import type { Version } from "../../store.ts";
 import type { Names, Ownership } from "./layout.ts";
 import { type Link, run } from "./link.ts";
 import { forget, remember } from "./scripts.ts";
@@ -30,7 +31,7 @@ export interface Owners {
   /** Notes what a write has left in the session's header. */
   note(key: string, version: string, ownership: Ownership | undefined): void;
   /** What this process knows of that version of the session. Undefined: nothing. */
-  known(key: string, version: string): Ownership | undefined;
+  known(key: string, version: Version): Ownership | undefined;
 }
 
 /** How many sessions a process remembers the entries of. Who is not among them costs one round trip more. */
@@ -47,14 +48,14 @@ export function owners(link: Link, names: Names): Owners {
     if (notes.size > MEMORY) notes.delete(notes.keys().next().value!);
   }
 
-  function known(key: string, version: string) {
+  function known(key: string, version: Version) {
     const noted = notes.get(key);
     return noted?.version === version ? noted : undefined;
   }
 
   async function add(owner: string, key: string, expiresAt: number): Promise<number> {
     const until = Math.max(2 * expiresAt - Date.now(), expiresAt);
-    return Number(await run(link, remember, [names.owner(owner)], [key, String(until)]));
+    return Number(await run(link, remember, names.owner(owner), [key, String(until)]));
   }
 
   return {
@@ -63,7 +64,7 @@ export function owners(link: Link, names: Names): Owners {
     known,
 
     remove(key, { owner, until }) {
-      run(link, forget, [names.owner(owner)], [key, String(until)]).catch(() => {});
+      run(link, forget, names.owner(owner), [key, String(until)]).catch(() => {});
     },
 
     async keep(key, version, ownership, expiresAt) {

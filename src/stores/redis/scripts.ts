@@ -26,9 +26,14 @@ export function scripts({ prefix, keep, announce }: ScriptOptions) {
   const expiry = `
     local function expiry()
       local at = redis.pcall('PEXPIRETIME', KEYS[1])
-      if type(at) ~= 'number' then
-        local time = redis.call('TIME')
-        at = time[1] * 1000 + math.floor(time[2] / 1000) + redis.call('PTTL', KEYS[1])
+      -- Before Redis 7.0: from how long it has to live, taken within one millisecond of the clock.
+      while type(at) ~= 'number' do
+        local before = redis.call('TIME')
+        local left = redis.call('PTTL', KEYS[1])
+        local after = redis.call('TIME')
+        if math.floor(before[2] / 1000) == math.floor(after[2] / 1000) then
+          at = after[1] * 1000 + math.floor(after[2] / 1000) + left
+        end
       end
       return at - ${keep}
     end`;
@@ -177,9 +182,10 @@ export const remember = script(`
   local was = redis.call('ZSCORE', KEYS[1], ARGV[1])
   if was and tonumber(was) >= till then till = tonumber(was) + 1 end
   redis.call('ZADD', KEYS[1], till, ARGV[1])
-  local time = redis.call('TIME')
-  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time[1] * 1000 - 60000)
-  redis.call('PEXPIREAT', KEYS[1], redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2])
+  local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
+  redis.call('PEXPIREAT', KEYS[1], last)
+  -- What the index has to live tells the server's clock.
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', last - redis.call('PTTL', KEYS[1]) - 60000)
   return till`);
 
 /** Takes a session off an owner's index, unless somebody has put it there again since. ARGV: key, the score it had. */

@@ -1,6 +1,7 @@
 import type { SessionChange } from "../../store.ts";
+import type { Commands } from "./commands.ts";
 import type { Names } from "./layout.ts";
-import type { Channels, Link, Subscription } from "./link.ts";
+import type { Link, Subscription } from "./link.ts";
 
 export interface Watch {
   /** Resolves once it is listening. `onListening` is told when the subscription is lost (false) and there again (true). */
@@ -21,7 +22,7 @@ interface Entry {
 const HEARTBEAT = 5_000;
 
 /** One subscription for all listeners, made anew whenever it is lost. */
-export function watch(link: Link, names: Names, channels: () => Channels, onUnknownCommand: () => boolean): Watch {
+export function watch(link: Link, names: Names, { channels, fallBack }: Commands): Watch {
   const listeners = new Set<Entry>();
   let current: Promise<Subscription> | undefined;
   let retry: NodeJS.Timeout | undefined;
@@ -40,7 +41,7 @@ export function watch(link: Link, names: Names, channels: () => Channels, onUnkn
     try {
       return await link.subscribe(channels(), receive, lost);
     } catch (error) {
-      if (!/unknown command/i.test(String(error)) || !onUnknownCommand()) throw error;
+      if (!/unknown command/i.test(String(error)) || !fallBack()) throw error;
       return link.subscribe(channels(), receive, lost);
     }
   }
