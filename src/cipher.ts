@@ -60,7 +60,7 @@ function sealing(encryption: "server" | "ticket", secrets: readonly string[]): C
   function recordKey(keyText: string, target: SealTarget): KeyObject {
     const place = encryption === "server" ? target.key : target.text;
     if (place === undefined) throw new Error("sealed under a ticket that is not at hand");
-    return createSecretKey(hash("sha256", keyText + place, "latin1"), "latin1");
+    return createSecretKey(hash("sha256", keyText + place, "binary"), "latin1");
   }
 
   return {

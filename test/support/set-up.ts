@@ -1,0 +1,42 @@
+import type { TestContext } from "node:test";
+import { createSessions, type SessionEvents, type SessionsOptions } from "../../src/index.ts";
+import { ticketOffice } from "../../src/ticket.ts";
+import { Browser } from "./browser.ts";
+import { SECRET, type WatchedStore, watched } from "./stores.ts";
+
+export type Data = Record<string, unknown>;
+
+export type Reported = { [Name in keyof SessionEvents]: [Name, SessionEvents[Name]] }[keyof SessionEvents];
+
+const EVENTS = ["start", "end", "conflict", "gone", "forged", "unreadable", "storeError"] as const;
+
+/** Sessions in a sealed, guarded store whose calls are counted, and everything that they report. */
+export function setUp(options: SessionsOptions<Data> = {}, store: WatchedStore = watched()) {
+  const sessions = createSessions<Data>({ store, secret: SECRET, sweepInterval: false, ...options });
+  const events: Reported[] = [];
+  for (const name of EVENTS) sessions.on(name, (event) => events.push([name, event] as Reported));
+  return { store, sessions, events, browser: new Browser(sessions) };
+}
+
+export function named<Name extends keyof SessionEvents>(events: Reported[], name: Name): SessionEvents[Name][] {
+  return events.filter((event) => event[0] === name).map((event) => event[1] as SessionEvents[Name]);
+}
+
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+/** The store key of the ticket that a browser holds. */
+export function key(browser: Browser<Data>): string {
+  return ticketOffice([SECRET]).check(browser.cookie!.split("=")[1]!)!.key;
+}
+
+export const MINUTE = 60_000;
+
+/** Lets the test move the clock: the store's and the core's, but no timers. */
+export function clock(t: TestContext): (milliseconds: number) => void {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_700_000_000_000 });
+  return (milliseconds) => t.mock.timers.tick(milliseconds);
+}
