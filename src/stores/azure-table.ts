@@ -129,10 +129,13 @@ export function azureTable(options: AzureTableOptions): SessionStore {
     // A delete whose answer was lost must not be told that there is nothing to delete. A write finds its own version.
     let retries = what === "delete" ? 0 : RETRIES;
     for (;;) {
+      let client: TableClientLike | undefined;
       try {
-        return await request(await connect(), { abortSignal });
+        client = await connect();
+        return await request(client, { abortSignal });
       } catch (error) {
-        const refusal = refusals.find((refusal) => isRefusal(refusal, error));
+        // Only of the request itself, not of the table's creation.
+        const refusal = client && refusals.find((refusal) => isRefusal(refusal, error));
         if (refusal !== undefined) return refusal;
         if (retries-- === 0 || !isPassing(error) || abortSignal.aborted) throw asStoreError(what, error, timeout);
         await sleep(50 + 100 * Math.random());
@@ -218,7 +221,7 @@ export function azureTable(options: AzureTableOptions): SessionStore {
   }
 
   /** Looks after a row on an owner's list, an hour or more after it was written or last seen to. */
-  async function tend(entry: Entity): Promise<void> {
+  async function tend(entry: Entity): Promise<undefined> {
     const { row, link } = listed(entry);
     const known = await look(row);
     const { partitionKey, rowKey } = entry;
@@ -393,7 +396,7 @@ export function azureTable(options: AzureTableOptions): SessionStore {
               );
               const known = found === "missing" ? undefined : stateOf(found as Entity);
               if (isLive(known) && known.link === link) return entryOf(keyOf(found as Entity), known);
-              if (instant(entry) <= Date.now()) await tend(entry);
+              if (instant(entry) <= Date.now()) await tend(entry).catch(() => {});
               return undefined;
             }),
           );
@@ -404,17 +407,22 @@ export function azureTable(options: AzureTableOptions): SessionStore {
 
     async claimExpired(now, limit) {
       const claimed: ClaimedSession[] = [];
-      for await (const page of query("claimExpired", `expiresAt le ${Math.floor(now)}L`, Math.min(limit, 1_000))) {
-        let at = 0;
-        while (at < page.length) {
-          const part = page.slice(at, at + Math.min(PARALLEL, limit - claimed.length));
-          at += part.length;
-          const got = await Promise.all(
-            part.map((entity) => (entity.partitionKey.startsWith("o") ? tend(entity) : claim(entity))),
-          );
-          for (const session of got) if (session) claimed.push(session);
-          if (claimed.length === limit) return claimed;
+      try {
+        for await (const page of query("claimExpired", `expiresAt le ${Math.floor(now)}L`, Math.min(limit, 1_000))) {
+          for (let at = 0; at < page.length; ) {
+            const part = page.slice(at, at + Math.min(PARALLEL, limit - claimed.length));
+            at += part.length;
+            const answers = await Promise.allSettled(
+              part.map((entity) => (entity.partitionKey.startsWith("o") ? tend(entity) : claim(entity))),
+            );
+            for (const answer of answers) if (answer.status === "fulfilled" && answer.value) claimed.push(answer.value);
+            if (claimed.length === limit) return claimed;
+            for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
+          }
         }
+      } catch (error) {
+        // What was removed has to be handed over, whatever became of the rest.
+        if (claimed.length === 0) throw error;
       }
       return claimed;
     },

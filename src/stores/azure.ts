@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import type { TokenCredential } from "@azure/identity";
 import { importPeer } from "./peer.ts";
 
 /** What both Azure stores need: names that their services accept, and the identity that Azure gives an application. */
@@ -26,7 +25,7 @@ export function isHashed(name: string): boolean {
 }
 
 /** The identity that the environment gives: managed identity in Azure, `az login` on a developer's machine. */
-export async function defaultCredential(): Promise<TokenCredential> {
+export async function defaultCredential(): Promise<AzureCredential> {
   const { DefaultAzureCredential } = await importPeer("@azure/identity", () => import("@azure/identity"));
   return new DefaultAzureCredential();
 }

@@ -36,6 +36,8 @@ export interface FaultProxy {
   readonly port: number;
   /** What it was asked, in order. Empty it with `requests.length = 0`. */
   readonly requests: ProxiedRequest[];
+  /** How many connections are open. */
+  readonly connections: number;
   /** Asked for each request while it is set. */
   fault: ((request: ProxiedRequest) => Fault) | undefined;
   /** Refuses connections, and cuts those that are open, as a server does that goes down. */
@@ -43,14 +45,23 @@ export interface FaultProxy {
   start(): Promise<void>;
 }
 
-/** Starts a proxy in this process, in front of `http://127.0.0.1:<target>`. With `tls` it speaks https itself. */
-export async function startFaultProxy(target: number, tls?: { key: string; cert: string }): Promise<FaultProxy> {
+export interface FaultProxyOptions {
+  /** Speak https. */
+  tls?: { key: string; cert: string };
+  /** Changes answers for good; undefined leaves one as it is. */
+  rewrite?: (request: ProxiedRequest, body: Buffer | string, port: number) => string | undefined;
+}
+
+/** Starts a proxy in this process, in front of `http://127.0.0.1:<target>`. */
+export async function startFaultProxy(target: number, { tls, rewrite }: FaultProxyOptions = {}): Promise<FaultProxy> {
   const sockets = new Set<Socket>();
   const agent = new http.Agent({ keepAlive: true });
   const listener: http.RequestListener = (request, response) => {
     handle(request, response).catch(() => response.destroy());
   };
   const server = tls ? https.createServer(tls, listener) : http.createServer(listener);
+  // A connection that ends just when it is used again is a fault that no test asked for.
+  server.keepAliveTimeout = 0;
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
@@ -72,10 +83,13 @@ export async function startFaultProxy(target: number, tls?: { key: string; cert:
     }
     const answer = await forward(request);
     if (fault === "lose the answer") return void incoming.socket.destroy();
+    answer.body = rewrite?.(request, answer.body, port) ?? answer.body;
     send(response, typeof fault === "function" ? fault(answer) : answer);
   }
 
-  async function forward({ method, path, headers, body }: ProxiedRequest): Promise<ProxiedAnswer> {
+  async function forward({ method, path, headers: given, body }: ProxiedRequest): Promise<ProxiedAnswer> {
+    const { "transfer-encoding": _, connection: __, "content-length": ___, ...headers } = given;
+    if (body.length > 0) headers["content-length"] = String(body.length);
     return new Promise((resolve, reject) => {
       const outgoing = http.request({ host: "127.0.0.1", port: target, method, path, headers, agent }, (answer) => {
         whole(answer).then(
@@ -93,6 +107,9 @@ export async function startFaultProxy(target: number, tls?: { key: string; cert:
     port,
     requests: [],
     fault: undefined,
+    get connections() {
+      return sockets.size;
+    },
     async stop() {
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();
@@ -116,7 +133,7 @@ export function portOf(server: http.Server): number {
 
 function send(response: http.ServerResponse, { status, headers, body }: ProxiedAnswer): void {
   const { "transfer-encoding": _, connection: __, "content-length": ___, ...rest } = headers;
-  const bytes = Buffer.from(body as string);
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
   response.writeHead(status, status === 204 ? rest : { ...rest, "content-length": bytes.length });
   response.end(bytes);
 }

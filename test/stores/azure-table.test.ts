@@ -295,6 +295,20 @@ describe("behind a network that fails", () => {
     assert.equal(await store.read(key), undefined);
   });
 
+  test("a sweep that breaks off hands over what it has removed", async () => {
+    const keys = Array.from({ length: 5 }, newKey);
+    const ended = { value: Buffer.from("x"), expiresAt: Date.now() - 1 };
+    for (const key of keys) await store.create(key, ended);
+    let passing = 2;
+    proxy.fault = ({ method }) => (method === "DELETE" && passing-- <= 0 ? "cut" : undefined);
+    const first = (await store.claimExpired!(Date.now(), 100)).map(({ key }) => key);
+    assert.equal(first.length, 2);
+    await assert.rejects(store.claimExpired!(Date.now(), 100), StoreError);
+    proxy.fault = undefined;
+    const second = (await store.claimExpired!(Date.now(), 100)).map(({ key }) => key);
+    assert.deepEqual([...first, ...second].sort(), keys.sort());
+  });
+
   test("a busy server is asked again", async () => {
     let refusals = 2;
     proxy.fault = () => (refusals-- > 0 ? { status: 503, body: '{"odata.error":{"code":"ServerBusy"}}' } : undefined);

@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import type { Server } from "node:http";
+import { createRequire } from "node:module";
+import { type FaultProxy, portOf, startFaultProxy } from "./fault-proxy.ts";
+import { makeCertificate } from "./redis.ts";
+
+/**
+ * The Cosmos DB emulator with throw-away data, behind a proxy that can misbehave. Both run in this process, since the
+ * emulator keeps its data in memory only: `stop` takes the proxy down, and the data are there again after `start`.
+ */
+export interface CosmosServer extends FaultProxy {
+  readonly endpoint: string;
+  /** The emulator takes any. */
+  readonly key: string;
+  /** What signs the certificate, in PEM. Only with `tls`. */
+  readonly ca: string | undefined;
+  /** Stops both for good. */
+  close(): Promise<void>;
+}
+
+/** Starts the emulator on a free loopback port. With `tls`, it speaks https with a certificate made for this run. */
+export async function startCosmos({ tls = false } = {}): Promise<CosmosServer> {
+  const emulator = createHttpServer({ keepAlive: true });
+  emulator.keepAliveTimeout = 0;
+  await new Promise<void>((resolve) => emulator.listen(0, "127.0.0.1", resolve));
+  const scheme = tls ? "https" : "http";
+  const certificate = tls ? await makeCertificate() : undefined;
+  const pem = (file: string) => readFileSync(file, "utf8");
+  const proxy = await startFaultProxy(portOf(emulator), {
+    ...(certificate && { tls: { key: pem(certificate.key), cert: pem(certificate.cert) } }),
+    // Clients follow the addresses that the account names, and the emulator names its own.
+    rewrite: ({ path }, body, port) =>
+      path === "/"
+        ? body.toString().replaceAll(/https:\/\/127\.0\.0\.1:\d+\//g, `${scheme}://127.0.0.1:${port}/`)
+        : undefined,
+  });
+  return Object.assign(proxy, {
+    endpoint: `${scheme}://127.0.0.1:${proxy.port}/`,
+    key: Buffer.from("any").toString("base64"),
+    ca: certificate && pem(certificate.ca),
+    async close() {
+      await proxy.stop();
+      emulator.closeAllConnections();
+      await new Promise((resolve) => emulator.close(resolve));
+    },
+  });
+}
+
+const { createHttpServer } = createRequire(import.meta.url)("@vercel/cosmosdb-server") as {
+  createHttpServer(options: { keepAlive: boolean }): Server;
+};
