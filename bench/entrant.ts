@@ -47,6 +47,8 @@ const WARM_UP = 4;
 export interface Window {
   /** CPU microseconds of the server process for each request. */
   cpu: number;
+  /** What of it was spent in the kernel: the network, mostly. */
+  kernel: number;
   /** Its share of one CPU while the requests ran: far below 1, and the generator was what limited the rate. */
   busy: number;
   /** Answers a second. */
@@ -79,7 +81,7 @@ export class RunningEntrant {
     const { child, hello } = await startChild<ServerQuestion, ServerAnswer>("server.ts", args, CPUS.server, [
       "--expose-gc",
     ]);
-    return new RunningEntrant(entrant, child, hello, generator);
+    return new RunningEntrant(entrant, child, hello as number, generator);
   }
 
   /** Begins new sessions, with which the requests to come are made. */
@@ -102,7 +104,7 @@ export class RunningEntrant {
   async measure(name: ScenarioName, count: number): Promise<Window> {
     const scenario: Scenario = scenarios[name];
     await this.#server.ask({ ask: "collect" });
-    let cpu = 0;
+    let used = { user: 0, system: 0 };
     const result = await this.#load(
       {
         requests: scenario.withSession
@@ -115,15 +117,18 @@ export class RunningEntrant {
         keep: 8,
       },
       async (go) => {
-        const before = await this.#server.ask({ ask: "cpu" });
+        const before = await this.#cpuUsage();
         const result = await go();
-        cpu = (await this.#server.ask({ ask: "cpu" })) - before;
+        const after = await this.#cpuUsage();
+        used = { user: after.user - before.user, system: after.system - before.system };
         return result;
       },
     );
     if (this.entrant.store !== "none") await this.#checkSessions(name, result);
+    const cpu = used.user + used.system;
     return {
       cpu: cpu / count,
+      kernel: used.system / count,
       busy: cpu / 1e6 / result.seconds,
       rate: result.answers / result.seconds,
       setCookies: result.setCookies / result.answers,
@@ -159,6 +164,10 @@ export class RunningEntrant {
 
   stop(): Promise<void> {
     return this.#server.stop();
+  }
+
+  async #cpuUsage(): Promise<NodeJS.CpuUsage> {
+    return (await this.#server.ask({ ask: "cpu" })) as NodeJS.CpuUsage;
   }
 
   async #load(

@@ -30,7 +30,9 @@ export interface Row {
 export interface Cell {
   /** CPU microseconds for each request. */
   cpu: Estimate;
-  /** What of it the bare server of the same round does not need. */
+  /** What of it was spent in the kernel. */
+  kernel: Estimate;
+  /** What of `cpu` the bare server of the same round does not need. */
   added: Estimate;
   /** The server's share of its CPU. */
   busy: Estimate;
@@ -77,6 +79,7 @@ export function summarize(
       const trips = roundTrips.get(id)?.[scenario];
       cells[scenario] = {
         cpu: estimate(own.map(({ cpu }) => cpu)),
+        kernel: estimate(own.map(({ kernel }) => kernel)),
         added: estimate(own.map((sample) => sample.cpu - bare(sample).cpu)),
         busy: estimate(own.map(({ busy }) => busy)),
         rate: estimate(own.map(({ rate }) => rate)),

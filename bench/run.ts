@@ -29,6 +29,7 @@ const { values: options } = parseArgs({
     laps: { type: "string" },
     rounds: { type: "string" },
     requests: { type: "string" },
+    "warm-up": { type: "string" },
     minutes: { type: "string" },
     out: { type: "string", default: new URL("results", import.meta.url).pathname },
     profile: { type: "boolean", default: false },
@@ -44,16 +45,21 @@ const HELP = `npm run bench [-- options]
   --laps n           how often every server is started anew
   --rounds n         how often each is measured in a lap
   --requests n       how many requests a measurement has on Express; Fastify gets twice, node:http three times as many
-  --minutes n        begin no lap that would end later than this
+  --warm-up n        how many requests of each kind come before the first measurement
+  --minutes n        begin no round that would end later than this
   --out folder       default: bench/results`;
 
 /** Faster servers get more requests, so that each measurement takes about as long. Comparisons stay in a framework. */
 const SHARE: Record<Framework, number> = { Express: 1, Fastify: 2, "node:http": 3 };
 
-const laps = Number(options.laps ?? (options.quick ? 2 : 4));
-const rounds = Number(options.rounds ?? (options.quick ? 3 : 4));
+/** Until V8 has compiled everything for good, which takes tens of thousands of requests; the same number for all. */
+const warmUp = Number(options["warm-up"] ?? (options.quick ? 8_000 : 25_000));
+const laps = Number(options.laps ?? (options.quick ? 1 : 2));
+const rounds = Number(options.rounds ?? (options.quick ? 6 : 8));
 const requests = Number(options.requests ?? (options.quick ? 1_500 : 3_000));
-const minutes = Number(options.minutes ?? (options.quick ? 2 : 10));
+const minutes = Number(options.minutes ?? (options.quick ? 1.75 : 9.5));
+/** Of fewer the interval would say nothing. */
+const LEAST_ROUNDS = 3;
 const started = Date.now();
 
 if (options.help) console.log(HELP);
@@ -71,7 +77,7 @@ async function main(): Promise<void> {
   const context: Context = { chosen, scenarios: chosenScenarios, redis, generator };
   try {
     if (options.profile) {
-      await profile({ ...context, count: requests * 5, folder: `${options.out}/profiles` });
+      await profile({ ...context, count: warmUp, folder: `${options.out}/profiles` });
       return;
     }
     const samples = await measureAll(context);
@@ -114,37 +120,42 @@ function chosenEntrants(): Entrant[] {
 async function measureAll(context: Context): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (let lap = 1; lap <= laps; lap++) {
-    const lapStarted = Date.now();
     const running = await startAll(context);
-    for (let round = 0; round <= rounds; round++) {
-      // Round 0 warms up, twice as long, and is thrown away.
-      const shift = ((lap - 1) * rounds + round) % running.length;
-      for (const one of [...running.slice(shift), ...running.slice(0, shift)]) {
-        const turn = await takeTurn(context, one, round === 0 ? 2 : 1, { lap, round });
-        if (round > 0) samples.push(...turn);
-        const figures = turn.map(({ scenario, cpu }) => `${scenario} ${cpu.toFixed(1)}`).join("  ");
-        const where = round === 0 ? `lap ${lap}/${laps} warm-up  ` : `lap ${lap}/${laps} round ${round}/${rounds}`;
-        console.log(`${clock()}  ${where}  ${one.entrant.id.padEnd(24)} µs/request: ${figures}`);
+    const print = (what: string, { entrant }: RunningEntrant, turn: readonly Sample[]) => {
+      const figures = turn.map(({ scenario, cpu }) => `${scenario} ${cpu.toFixed(1)}`).join("  ");
+      console.log(`${clock()}  lap ${lap}/${laps} ${what.padEnd(11)} ${entrant.id.padEnd(24)} µs/request: ${figures}`);
+    };
+    for (const one of running) print("warm-up", one, await takeTurn(context, one, () => warmUp, { lap, round: 0 }));
+
+    const endAt = started + (minutes * 60_000 * lap) / laps;
+    let roundTook = 0;
+    for (let round = 1; round <= rounds; round++) {
+      if (round > LEAST_ROUNDS && Date.now() + roundTook > endAt) {
+        console.log(`${clock()}  ${round - 1} rounds of ${rounds} have to do: this lap's time is up`);
+        break;
       }
+      const roundStarted = Date.now();
+      const shift = (round - 1) % running.length;
+      for (const one of [...running.slice(shift), ...running.slice(0, shift)]) {
+        const turn = await takeTurn(context, one, (framework) => requests * SHARE[framework], { lap, round });
+        samples.push(...turn);
+        print(`round ${round}/${rounds}`, one, turn);
+      }
+      roundTook = Date.now() - roundStarted;
     }
     await Promise.all(running.map((one) => one.stop()));
-    const next = Date.now() + (Date.now() - lapStarted);
-    if (lap < laps && next - started > minutes * 60_000 + 30_000) {
-      console.log(`${clock()}  ${lap} laps of ${laps} fill ${minutes} minutes on this machine; stopping here`);
-      break;
-    }
   }
   return samples;
 }
 
 async function takeTurn(
-  { scenarios, redis, generator: _ }: Context,
+  { scenarios, redis }: Context,
   running: RunningEntrant,
-  length: number,
+  countOn: (framework: Framework) => number,
   when: { lap: number; round: number },
 ): Promise<Sample[]> {
   const { entrant } = running;
-  const count = requests * SHARE[entrant.contender.framework] * length;
+  const count = countOn(entrant.contender.framework);
   const samples: Sample[] = [];
   let seeded = false;
   for (const scenario of scenarios) {

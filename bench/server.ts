@@ -10,7 +10,7 @@ export type ServerQuestion =
   | { ask: "cpu" }
   | { ask: "profile" }
   | { ask: "write profile"; file: string };
-export type ServerAnswer = number;
+export type ServerAnswer = number | NodeJS.CpuUsage;
 
 const [name, store, redisUrl] = process.argv.slice(2) as [string, StoreName, string];
 const { default: contender } = (await import(`./contenders/${name}.ts`)) as { default: Contender };
@@ -27,10 +27,8 @@ async function answer(question: ServerQuestion): Promise<ServerAnswer> {
     case "collect":
       globalThis.gc?.();
       return 0;
-    case "cpu": {
-      const { user, system } = process.cpuUsage();
-      return user + system;
-    }
+    case "cpu":
+      return process.cpuUsage();
     case "profile":
       profiler.connect();
       await profiler.post("Profiler.enable");

@@ -1,0 +1,152 @@
+// node bench/micro.ts [word]: the pieces of a request one by one; with a word, those whose name has it.
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Writable } from "node:stream";
+import { Bench } from "tinybench";
+import { session } from "../src/adapters/node.ts";
+import { replay } from "../src/changes.ts";
+import { cipher } from "../src/cipher.ts";
+import { decode, encode } from "../src/codec.ts";
+import { cookieJar } from "../src/cookie.ts";
+import { createSessions, type Session } from "../src/index.ts";
+import { SessionRecord } from "../src/record.ts";
+import { memory } from "../src/stores/memory.ts";
+import { ticketOffice } from "../src/ticket.ts";
+import { SECRET } from "./contender.ts";
+import { withCoatcheck } from "./contenders/coatcheck.ts";
+import { type Fields, OTHER_COOKIES, tenKeys } from "./session-data.ts";
+
+/** A piece runs so often for one look at the clock, which alone takes longer than the smallest of them. */
+const TIMES = 50;
+
+const bench = new Bench({ time: 400, warmupTime: 300 });
+const word = process.argv[2];
+
+function piece(name: string, run: () => unknown): void {
+  if (word !== undefined && !name.includes(word)) return;
+  bench.add(name, () => {
+    for (let i = 0; i < TIMES; i++) kept = run();
+  });
+}
+
+function way(name: string, run: () => Promise<unknown>): void {
+  if (word !== undefined && !name.includes(word)) return;
+  bench.add(name, async () => {
+    for (let i = 0; i < TIMES; i++) kept = await run();
+  });
+}
+
+/** What a piece gives is kept until the next, so that V8 can't leave the work out. */
+export let kept: unknown;
+
+const office = ticketOffice([SECRET]);
+const ticket = office.issue();
+const forged = `${ticket.text.slice(0, -1)}${ticket.text.endsWith("A") ? "B" : "A"}`;
+piece("ticket: issue", () => office.issue());
+piece("ticket: check", () => office.check(ticket.text));
+piece("ticket: turn a forged one away", () => office.check(forged));
+
+const jar = cookieJar({ secure: false });
+const header = [...OTHER_COOKIES, "a=1", `sid=${ticket.text}`, "b=2", "c=3"].join("; ");
+piece("cookie: find among six", () => jar.find(header, false));
+piece("cookie: issue", () => jar.issue(ticket.text, false));
+
+const fields = tenKeys();
+const texts = new Map<string, string | undefined>(
+  Object.entries(fields).map(([key, value]) => [key, encode(key, value)]),
+);
+const meta = { createdAt: Date.now(), renewedAt: undefined, owner: undefined };
+const record = SessionRecord.write(meta, undefined, texts);
+piece("codec: encode a number", () => encode("views", 41));
+piece("codec: encode the cart", () => encode("cart", fields.cart));
+piece("codec: decode a text", () => decode(texts.get("user")!));
+piece("codec: decode the cart", () => decode(texts.get("cart")!));
+piece(`record: read (${record.bytes.length} bytes)`, () => SessionRecord.read(record.bytes));
+piece("record: one value's text", () => record.text("user"));
+piece("record: write, one key changed", () => SessionRecord.write(meta, record, new Map([["views", "42"]])));
+piece("record: write, ten keys", () => SessionRecord.write(meta, undefined, texts));
+
+const rules = { resolvers: new Map([["views", "counter"]] as const), initial: new Map<string, string>() };
+const older = SessionRecord.write(meta, record, new Map([["views", "7"]]));
+const setKey = { cleared: false, keys: new Map([["theme", { before: '"dark"', after: '"light"' }]]) };
+const counted = { cleared: false, keys: new Map([["views", { before: "0", after: "1" }]]) };
+const updated = {
+  cleared: false,
+  keys: new Map([["views", { before: "0", after: "1", updates: [(n: unknown) => (n as number) + 1] }]]),
+};
+piece("merge: one key, no conflict", () => replay(setKey, older, rules));
+piece("merge: a counter in conflict", () => replay(counted, older, rules));
+piece("merge: an update in conflict", () => replay(updated, older, rules));
+
+for (const encryption of ["server", "ticket"] as const) {
+  const seal = cipher(encryption, [SECRET]);
+  const sealed = seal.seal(record.bytes, ticket);
+  piece(`cipher "${encryption}": seal`, () => seal.seal(record.bytes, ticket));
+  piece(`cipher "${encryption}": open`, () => seal.open(sealed, ticket));
+}
+
+const sessions = createSessions<Fields>({ store: memory(), secret: SECRET, cookie: { secure: false } });
+const first = await sessions.open("");
+withCoatcheck.fill({ session: first });
+const cookie = (await first.commit())[0]!.split(";")[0]!;
+
+/** What every adapter does. New sessions are ended again, or a million of them would fill the memory. */
+const core = (source: string | undefined, work: (request: { session: Session<Fields> }) => unknown) => async () => {
+  const opened = await sessions.open(source);
+  const result = work({ session: opened });
+  await opened.commit();
+  return result;
+};
+const createAndEnd = core(undefined, withCoatcheck.fill);
+way(
+  "request: open only",
+  core(cookie, () => {}),
+);
+way("request: read one key", core(cookie, withCoatcheck.read));
+way("request: change one key", core(cookie, withCoatcheck.change));
+way("request: new session, ten keys", createAndEnd);
+way(
+  "request: no cookie, nothing written",
+  core(undefined, () => {}),
+);
+
+/** node:http without a network: its own request and response, and a socket that swallows what is written. */
+const sink = new Writable({ write: (_chunk, _encoding, done) => done() });
+type Handler = (req: IncomingMessage, res: ServerResponse) => void;
+const inject = (handler: Handler, headers: Record<string, string>) => () =>
+  new Promise<void>((resolve) => {
+    const req = new IncomingMessage(sink as never);
+    req.method = "GET";
+    req.httpVersionMajor = req.httpVersionMinor = 1;
+    req.headers = headers;
+    const res = new ServerResponse(req);
+    res.assignSocket(sink as never);
+    res.once("finish", () => {
+      res.detachSocket(sink as never);
+      resolve();
+    });
+    handler(req, res);
+  });
+const answer = (res: ServerResponse, text: string) => {
+  res.setHeader("Content-Type", "text/plain");
+  res.end(text);
+};
+const wrap = session(sessions);
+const handle = (work: (request: { session: Session<Fields> }) => unknown) =>
+  wrap((req, res) => answer(res, String(work(req as unknown as { session: Session<Fields> }))));
+way(
+  "node:http: without a session",
+  inject((_req, res) => answer(res, "ada.lovelace"), { cookie }),
+);
+way("node:http: read one key", inject(handle(withCoatcheck.read), { cookie }));
+way("node:http: change one key", inject(handle(withCoatcheck.change), { cookie }));
+way("node:http: new session, ten keys", inject(handle(withCoatcheck.fill), {}));
+
+await bench.run();
+console.log("µs each: the fastest sample of many, and the median");
+for (const { name, result } of bench.tasks) {
+  if (result.state !== "completed") throw new Error(`${name}: ${result.state}`, { cause: result });
+  const { p50, min } = result.latency;
+  const each = (milliseconds: number) => ((milliseconds * 1000) / TIMES).toFixed(2).padStart(8);
+  console.log(`${each(min)} ${each(p50)}  ${name}`);
+}
+await sessions.close();
