@@ -224,7 +224,7 @@ export function cosmos(options: CosmosOptions): SessionStore {
     const found = await readItem(what, id);
     if (isLive(found) || !mayLag) return isLive(found) ? found : undefined;
     // A write is decided where all writes are. This one never happens; whether there was an item to refuse it says enough.
-    const answer = await patch(what, id, "false", { never: 0 }, ["missing", "changed"]);
+    const answer = await patch(what, id, "c.v = ''", { never: 0 }, ["missing", "changed"]);
     if (answer === "missing") return undefined;
     // The answer carries the session token with which the next read waits for the newest state.
     const newest = await readItem(what, id);
@@ -270,7 +270,7 @@ export function cosmos(options: CosmosOptions): SessionStore {
           if ((await look("create", id)) !== undefined) return "exists";
           continue;
         }
-        const condition = `c.v = "${found.v}" and c.expires <= ${Date.now()}`;
+        const condition = `c.v = '${found.v}' and c.expires <= ${Date.now()}`;
         const replaced = await patch("create", id, condition, content, ["missing", "changed"]);
         if (replaced !== "missing" && replaced !== "changed") return content.v;
       }
@@ -282,7 +282,7 @@ export function cosmos(options: CosmosOptions): SessionStore {
       const content = pack(session);
       // Anything else is no version of ours, and must not become a part of the condition.
       if (typeof ifVersion === "string" && /^[0-9a-f]{24}$/.test(ifVersion)) {
-        const condition = `c.v = "${ifVersion}" and c.expires > ${Date.now()}`;
+        const condition = `c.v = '${ifVersion}' and c.expires > ${Date.now()}`;
         const answer = await patch("update", id, condition, content, ["missing", "changed"]);
         if (answer === "missing") return "gone";
         if (answer !== "changed") return content.v;

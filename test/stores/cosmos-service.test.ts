@@ -319,7 +319,7 @@ describe("what is stored", () => {
     const store = open();
     const key = newKey();
     await store.create(key, session());
-    for (const version of [1, "", '" or true or c.v = "', "0".repeat(24)]) {
+    for (const version of [1, "", "' or true or c.v = '", "0".repeat(24)]) {
       assert.equal(await store.update(key, session({ value: Buffer.from("changed") }), version), "conflict");
       assert.equal(await store.update(newKey(), session(), version), "gone");
     }
