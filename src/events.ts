@@ -23,7 +23,7 @@ export interface SessionEvents {
   storeError: { operation: string; error: StoreError };
 }
 
-/** A listener for each event. A listener that throws does not disturb the request: the error becomes a warning. */
+/** A listener for each event. One that throws, or rejects, does not disturb the request: the error becomes a warning. */
 export class Events {
   readonly #emitter = new EventEmitter();
 
@@ -31,9 +31,10 @@ export class Events {
   on<Name extends keyof SessionEvents>(name: Name, listener: (event: SessionEvents[Name]) => void): () => void {
     const guarded = (event: SessionEvents[Name]) => {
       try {
-        listener(event);
+        const result: unknown = listener(event);
+        if (result instanceof Promise) result.catch(warn);
       } catch (error) {
-        process.emitWarning(error instanceof Error ? error : String(error));
+        warn(error);
       }
     };
     this.#emitter.on(name, guarded);
@@ -49,4 +50,8 @@ export class Events {
     if (this.#emitter.listenerCount("end") === 0) return;
     this.emit("end", record === undefined ? { id, reason } : { id, reason, data: record.data() });
   }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
 }

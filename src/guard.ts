@@ -6,6 +6,8 @@ import type { SessionStore } from "./store.ts";
 const ATTEMPTS = 3;
 const FAILURES_TO_OPEN = 5;
 const OPEN_FOR = 1_000;
+// A longer one would fire at once.
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * A store that fails as a StoreError, in bounded time, and without being asked at all while it is known to be down.
@@ -57,10 +59,18 @@ export function guarded(store: SessionStore, timeout: number, events: Events): S
   };
   if (store.list) {
     guard.list = async function* (query) {
+      const entries = store.list!(query)[Symbol.asyncIterator]();
+      let isDone = false;
       try {
-        yield* store.list!(query);
-      } catch (cause) {
-        throw asStoreError("list", cause);
+        for (;;) {
+          const next = await once("list", () => entries.next());
+          isDone = next.done === true;
+          if (next.done) return;
+          yield next.value;
+        }
+      } finally {
+        // Who is still waited for may never come: it is told, and not waited for again.
+        if (!isDone) entries.return?.().catch(() => {});
       }
     };
   }
@@ -110,7 +120,7 @@ class Deadlines {
 
   #tickIn(delay: number): void {
     this.#ticking = true;
-    setTimeout(() => this.#tick(), delay).unref();
+    setTimeout(() => this.#tick(), Math.min(delay, LONGEST_TIMER)).unref();
   }
 
   #tick(): void {

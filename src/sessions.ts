@@ -4,7 +4,7 @@ import { cipher } from "./cipher.ts";
 import { CommitQueue } from "./commits.ts";
 import { compressing } from "./compression.ts";
 import { cookieJar } from "./cookie.ts";
-import { CapabilityError, StoreError } from "./errors.ts";
+import { CapabilityError, OptionError, StoreError } from "./errors.ts";
 import { Events, type SessionEvents } from "./events.ts";
 import { guarded } from "./guard.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
@@ -73,6 +73,8 @@ export interface Sessions<Data extends object = SessionData> {
 }
 
 const SWEEP_BATCH = 500;
+// A longer one would fire at once.
+const LONGEST_TIMER = 2 ** 31 - 1;
 // A session may come under an owner while its others are being ended.
 const REVOKE_ROUNDS = 10;
 
@@ -116,6 +118,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   }
 
   async function open(source: CookieSource, { mode, secure }: OpenOptions = {}) {
+    if (mode !== undefined && mode !== "merge" && mode !== "readonly") {
+      throw new OptionError("mode", mode, 'use "merge", "readonly".');
+    }
     const facts = { mode: mode ?? settings.mode, secure: secure ?? isSecure(source) };
     if (settings.mode === "off") return new RequestSession(context, { ...facts, mode: "off" }, undefined);
     for (const text of jar.find(cookieHeader(source), facts.secure)) {
@@ -215,13 +220,19 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     const { sweepInterval } = settings;
     if (sweepInterval === undefined || store.claimExpired === undefined) return () => {};
     let timer: NodeJS.Timeout;
+    let stopped = false;
     const next = () => {
-      timer = setTimeout(run, sweepInterval * (0.75 + Math.random() / 2)).unref();
+      if (stopped) return;
+      const pause = sweepInterval * (0.75 + Math.random() / 2);
+      timer = setTimeout(run, Math.min(pause, LONGEST_TIMER)).unref();
     };
     // A failure is reported by the guard, and the next round tries again.
     const run = () => void sweep().then(next, next);
     next();
-    return () => clearTimeout(timer);
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+    };
   }
 
   return {
@@ -270,10 +281,15 @@ function cookieHeader(source: CookieSource): string | null | undefined {
 function isSecure(source: CookieSource): boolean {
   if (typeof source !== "object" || source === null) return false;
   if (isRequest(source)) {
-    return source.url.startsWith("https:") || source.headers.get("x-forwarded-proto") === "https";
+    return source.url.startsWith("https:") || saysHttps(source.headers.get("x-forwarded-proto"));
   }
   const { headers, socket } = source;
-  return (socket as { encrypted?: boolean } | null)?.encrypted === true || headers["x-forwarded-proto"] === "https";
+  return (socket as { encrypted?: boolean } | null)?.encrypted === true || saysHttps(headers["x-forwarded-proto"]);
+}
+
+/** Several proxies make a list, of which the first saw the browser. */
+function saysHttps(proto: string | string[] | null | undefined): boolean {
+  return proto === "https" || /^https *,/.test(String(proto));
 }
 
 function isRequest(source: CookieSource & object): source is RequestLike {
