@@ -27,6 +27,8 @@ export function connect(target: Target): Link {
 
 const load = () => importPeer("redis", () => import("redis")) as Promise<unknown> as Promise<Package>;
 
+const CLOSED = "the store is closed";
+
 /** How often the connection is tried, when it was used since: a server that vanished without a word shows by this alone. */
 const HEARTBEAT = 5_000;
 
@@ -42,7 +44,7 @@ function connectSingle(target: Target): Link {
 
   async function open(): Promise<void> {
     redis ??= await load();
-    if (closed) throw new Error("the store is closed");
+    if (closed) throw new Error(CLOSED);
     beating ??= setInterval(beat, HEARTBEAT).unref();
     await begin();
   }
@@ -73,7 +75,7 @@ function connectSingle(target: Target): Link {
   }
 
   async function sendWhenOpen(args: Arg[]): Promise<Reply> {
-    if (closed) throw new Error("the store is closed");
+    if (closed) throw new Error(CLOSED);
     opening ??= open();
     await opening;
     if (!client!.isReady) throw unreachable(target, lastError);
@@ -123,21 +125,25 @@ function connectGroup(
   let closed = false;
 
   function open(): Promise<Link> {
-    if (closed) return Promise.reject(new Error("the store is closed"));
-    opening ??= (async () => {
-      try {
-        made ??= make(await load(), target);
-        if (closed) throw new Error("the store is closed");
-        await made.client.connect();
-        link = made.link;
-        return link;
-      } catch (error) {
-        // Connecting is given up at the first failure; the next call tries again.
-        opening = undefined;
-        throw unreachable(target, error as Error);
-      }
-    })();
+    opening ??= begin().finally(() => {
+      // Connecting is given up at the first failure; the next call tries again.
+      if (link === undefined) opening = undefined;
+    });
     return opening;
+  }
+
+  async function begin(): Promise<Link> {
+    const redis = await load();
+    if (closed) throw new Error(CLOSED);
+    made ??= make(redis, target);
+    try {
+      await made.client.connect();
+    } catch (error) {
+      throw unreachable(target, error as Error);
+    }
+    if (closed) throw new Error(CLOSED);
+    link = made.link;
+    return link;
   }
 
   return {
@@ -148,6 +154,7 @@ function connectGroup(
     async close() {
       closed = true;
       link = undefined;
+      opening = undefined;
       if (made?.client.isOpen) await end(made.client);
     },
   };
