@@ -1,0 +1,511 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { StoreError } from "../src/errors.ts";
+import { Events } from "../src/events.ts";
+import { guarded } from "../src/guard.ts";
+import type { SessionStore } from "../src/store.ts";
+import { memory } from "../src/stores/memory.ts";
+import { Browser } from "./support/browser.ts";
+import { all, type Data, key, named, setUp } from "./support/set-up.ts";
+import { type Operation, type WatchedStore, watched } from "./support/stores.ts";
+
+const REFUSED = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+const write = () => ({ value: new Uint8Array([1]), expiresAt: Date.now() + 60_000 });
+
+/** A guarded store and what its events said. */
+function guard(store: SessionStore, timeout = 2_000) {
+  const events = new Events();
+  const errors: { operation: string; error: StoreError }[] = [];
+  events.on("storeError", (event) => errors.push(event));
+  return { store: guarded(store, timeout, events), errors };
+}
+
+/** Makes the next calls of these operations fail, before or after they have happened. */
+function failing(
+  store: WatchedStore,
+  times: number,
+  operations: Operation[],
+  when: "before" | "after" = "before",
+): void {
+  let left = times;
+  store[when] = (operation) => {
+    if (operations.includes(operation) && left-- > 0) throw REFUSED;
+  };
+}
+
+const never = () => new Promise<never>(() => {});
+
+/** Every call that the core makes. Each is given a key that is there. */
+const calls: [Operation, (store: SessionStore, key: string) => Promise<unknown>][] = [
+  ["read", (store, key) => store.read(key)],
+  ["create", (store) => store.create("new", write())],
+  ["update", async (store, key) => store.update(key, write(), 1)],
+  ["delete", (store, key) => store.delete(key)],
+  ["touch", (store, key) => store.touch(key, Date.now() + 60_000)],
+  ["claimExpired", (store) => store.claimExpired!(Date.now(), 10)],
+  ["list", (store) => all(store.list!({}))],
+];
+
+async function isStoreError(work: Promise<unknown>, cause?: unknown): Promise<StoreError> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(error instanceof StoreError, String(error));
+    assert.equal(error.status, 503);
+    assert.equal(error.code, "COATCHECK_STORE");
+    if (cause !== undefined) assert.equal(error.cause, cause);
+    return error;
+  }
+  assert.fail("it did not fail");
+}
+
+describe("a guarded store", () => {
+  test("answers as the store does, and has its abilities, no more", async () => {
+    const { store } = guard(watched());
+    const version = await store.create("k", { ...write(), owner: "o" });
+    assert.equal(await store.create("k", write()), "exists");
+    assert.equal((await store.read("k"))!.version, version);
+    assert.equal(await store.update("k", write(), "other"), "conflict");
+    assert.equal(await store.touch("nobody", 1), false);
+    assert.equal(await store.update("nobody", write(), 1), "gone");
+    assert.equal(await store.read("nobody"), undefined);
+    assert.equal(await store.delete("k", "other"), false);
+    assert.equal(await store.delete("k"), true);
+    assert.deepEqual(await all(store.list!({})), []);
+
+    const { list: _, claimExpired: __, ...bare } = watched();
+    const guardedBare = guard(bare).store;
+    assert.deepEqual(
+      [guardedBare.list, guardedBare.claimExpired, guardedBare.watch],
+      [undefined, undefined, undefined],
+    );
+    assert.equal(guard(memory()).store.inProcess, undefined);
+  });
+
+  for (const [operation, call] of calls) {
+    test(`${operation}: a failure is a StoreError with its cause, reported with the operation's name`, async () => {
+      const inner = watched();
+      await inner.create("k", write());
+      const { store, errors } = guard(inner);
+      inner.before = (which) => {
+        if (which === operation) throw REFUSED;
+      };
+      const error = await isStoreError(call(store, "k"), REFUSED);
+      assert.match(error.message, /connect ECONNREFUSED/);
+      assert.ok(errors.length >= 1);
+      for (const event of errors) assert.equal(event.operation, operation);
+      assert.equal(errors.at(-1)!.error, error);
+    });
+
+    test(`${operation}: no answer in time is a StoreError that says so; a late answer changes nothing`, async () => {
+      const inner = watched();
+      await inner.create("k", write());
+      const { store, errors } = guard(inner, 30);
+      let answer = () => {};
+      const late = new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      inner.before = () => late;
+      const error = await isStoreError(call(store, "k"));
+      assert.match(error.message, new RegExp(`did not ${operation} within 30 ms`));
+      assert.ok(errors.length >= 1);
+      answer();
+      inner.before = undefined;
+      await sleep(1);
+      assert.equal(typeof (await store.read("k")), operation === "delete" ? "undefined" : "object");
+    });
+  }
+
+  test("a store that throws at once, or throws what is no Error, is a StoreError too", async () => {
+    for (const thrown of ["a text", undefined, null, 5, REFUSED]) {
+      const { store } = guard({
+        ...watched(),
+        read: () => {
+          throw thrown;
+        },
+      });
+      const error = await isStoreError(store.read("k"));
+      assert.match(error.message, /failed to read/);
+      assert.equal(error.cause, thrown === undefined ? undefined : thrown);
+    }
+  });
+
+  test("a StoreError of the store's own stays what it is", async () => {
+    const own = new StoreError("the store's own words");
+    const inner = watched();
+    inner.before = () => {
+      throw own;
+    };
+    await assert.rejects(guard(inner).store.create("k", write()), own);
+  });
+
+  test("has no time limit for a call that is answered", async () => {
+    const inner = watched();
+    await inner.create("k", write());
+    const { store, errors } = guard(inner, 200);
+    for (let i = 0; i < 30; i++) {
+      await store.read("k");
+      await sleep(10);
+    }
+    assert.deepEqual(errors, []);
+  });
+
+  test("limits each call by itself, however they overlap", async () => {
+    const inner = watched();
+    await inner.create("k", write());
+    const { store } = guard(inner, 120);
+    const slow = new Set(["slow 1", "slow 2"]);
+    inner.before = (_, key) => (slow.has(key) ? never() : undefined);
+    const outcomes: string[] = [];
+    const ask = (key: string) =>
+      store.touch(key, Date.now() + 60_000).then(
+        () => void outcomes.push(`${key} answered`),
+        () => void outcomes.push(`${key} timed out`),
+      );
+    const one = ask("slow 1");
+    await ask("k");
+    await sleep(40);
+    const two = ask("slow 2");
+    await ask("k");
+    await Promise.all([one, two]);
+    await ask("k");
+    const timedOut = outcomes.filter((outcome) => outcome !== "k answered");
+    assert.deepEqual(timedOut, ["slow 1 timed out", "slow 2 timed out"]);
+    assert.equal(outcomes.length, 5);
+  });
+
+  test("listing is limited entry by entry: what takes its time as a whole is no failure, what hangs is", async () => {
+    const inner = watched();
+    for (let i = 0; i < 8; i++) await inner.create(`k${i}`, write());
+    const { store } = guard(inner, 100);
+    inner.before = (operation) => (operation === "list" ? sleep(15) : undefined);
+    assert.equal((await all(store.list!({}))).length, 8);
+    let entries = 0;
+    inner.before = (operation) => (operation === "list" && ++entries === 3 ? never() : undefined);
+    const seen: string[] = [];
+    await isStoreError(
+      (async () => {
+        for await (const { key } of store.list!({})) seen.push(key);
+      })(),
+    );
+    assert.deepEqual(seen, ["k0", "k1"]);
+  });
+
+  test("listing that is broken off lets the store clean up", async () => {
+    let cleanedUp = false;
+    const { store } = guard({
+      ...watched(),
+      async *list() {
+        try {
+          for (;;) yield { key: "k", expiresAt: 1 };
+        } finally {
+          cleanedUp = true;
+        }
+      },
+    });
+    for await (const _ of store.list!({})) break;
+    await sleep(1);
+    assert.ok(cleanedUp);
+  });
+});
+
+describe("retries", () => {
+  test("read, touch and an unconditional delete are tried up to three times: doing them twice does no harm", async () => {
+    for (const [operation, call] of calls) {
+      const mayRetry = ["read", "touch", "delete"].includes(operation);
+      const inner = watched();
+      await inner.create("k", write());
+      const { store, errors } = guard(inner);
+      failing(inner, 2, [operation]);
+      inner.calls.length = 0;
+      if (mayRetry) {
+        assert.ok(await call(store, "k"), operation);
+        assert.deepEqual(inner.calls, Array(3).fill(operation));
+        assert.equal(errors.length, 2);
+      } else {
+        await isStoreError(call(store, "k"), REFUSED);
+        assert.deepEqual(inner.calls, [operation], `${operation} may have happened: it is not repeated`);
+      }
+    }
+  });
+
+  test("end after the third failure, with its error", async () => {
+    const inner = watched();
+    const { store, errors } = guard(inner);
+    failing(inner, 99, ["read"]);
+    await isStoreError(store.read("k"), REFUSED);
+    assert.deepEqual(inner.calls, ["read", "read", "read"]);
+    assert.equal(errors.length, 3);
+  });
+
+  test("a delete that asks for a version is not repeated: the second would say false of what the first removed", async () => {
+    const inner = watched();
+    const version = await inner.create("k", write());
+    const { store } = guard(inner);
+    failing(inner, 1, ["delete"], "after");
+    inner.calls.length = 0;
+    await isStoreError(store.delete("k", version), REFUSED);
+    assert.deepEqual(inner.calls, ["delete"]);
+  });
+
+  test("a call that ran out of time is not begun again", async () => {
+    const inner = watched();
+    inner.before = never;
+    const { store } = guard(inner, 30);
+    await isStoreError(store.read("k"));
+    assert.deepEqual(inner.calls, ["read"]);
+  });
+});
+
+describe("the circuit breaker", () => {
+  async function opened() {
+    const inner = watched();
+    await inner.create("k", write());
+    const { store, errors } = guard(inner);
+    failing(inner, Infinity, ["read", "create"]);
+    for (let i = 0; i < 5; i++) await isStoreError(store.create("x", write()));
+    inner.calls.length = 0;
+    return { inner, store, errors };
+  }
+
+  test("opens after five failures in a row: then nothing asks the store, and everything fails at once", async () => {
+    const { inner, store, errors } = await opened();
+    for (const [operation, call] of calls) {
+      const error = await isStoreError(call(store, "k"));
+      assert.match(error.message, new RegExp(`down; not asked to ${operation}`));
+    }
+    assert.deepEqual(inner.calls, []);
+    assert.equal(errors.length, 5); // what was not asked did not fail
+  });
+
+  test("does not open while calls succeed in between", async () => {
+    const inner = watched();
+    await inner.create("k", write());
+    const { store } = guard(inner);
+    for (let i = 0; i < 20; i++) {
+      inner.before = i % 5 === 4 ? undefined : () => { throw REFUSED; }; // biome-ignore format: one line
+      await store.create(`k${i}`, write()).catch(() => {});
+    }
+    inner.before = undefined;
+    assert.ok(await store.read("k"));
+  });
+
+  test("lets one call try after a second; if that fails, all wait again; if it succeeds, it closes", async (t) => {
+    const { inner, store } = await opened();
+    let now = performance.now();
+    t.mock.method(performance, "now", () => now);
+
+    now += 1_100;
+    const tries = await Promise.allSettled(Array.from({ length: 10 }, () => store.create("x", write())));
+    assert.ok(tries.every(({ status }) => status === "rejected"));
+    assert.deepEqual(inner.calls, ["create"]);
+
+    now += 500;
+    await isStoreError(store.create("x", write()));
+    assert.deepEqual(inner.calls, ["create"]);
+
+    inner.before = undefined; // the store is back
+    now += 600;
+    let answer = () => {};
+    inner.before = () =>
+      new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+    const probe = store.create("probe", write());
+    await isStoreError(store.create("while it is tried", write()));
+    inner.before = undefined;
+    answer();
+    assert.equal(typeof (await probe), "number");
+
+    for (let i = 0; i < 10; i++) assert.equal(typeof (await store.create(`n${i}`, write())), "number");
+    failing(inner, 4, ["create"]); // four failures don't open it again
+    for (let i = 0; i < 4; i++) await isStoreError(store.create("x", write()), REFUSED);
+    assert.ok(await store.read("k"));
+  });
+});
+
+describe("requests while the store is down", () => {
+  async function down(
+    onStoreError: "fail" | "anonymous",
+    operations: Operation[] = ["read", "create", "update", "delete", "touch"],
+  ) {
+    // biome-ignore format: one line
+    const made = setUp({ onStoreError, storeTimeout: 500 });
+    await made.browser.request((session) => Object.assign(session.data, { user: "u1", n: 1 }));
+    made.store.calls.length = 0;
+    failing(made.store, Infinity, operations);
+    return made;
+  }
+
+  test('"fail": open throws a StoreError, never a new session', async () => {
+    const { browser, store } = await down("fail");
+    for (let i = 0; i < 10; i++) await isStoreError(browser.open());
+    assert.equal(store.rows.size, 1);
+    store.before = undefined;
+  });
+
+  test("a visitor without a cookie is served all the same, as long as nothing is written", async () => {
+    const { sessions, store } = await down("fail");
+    const session = await sessions.open(undefined);
+    assert.equal(session.get("a"), undefined);
+    assert.deepEqual(session.commit(), []);
+    assert.deepEqual(store.calls, []);
+    const other = await sessions.open(undefined);
+    other.set("a", 1);
+    await isStoreError(Promise.resolve(other.commit()), REFUSED);
+  });
+
+  test('"anonymous": an empty session that refuses to be changed, destroyed or moved, and asks the store for nothing more', async () => {
+    const { browser, store, events } = await down("anonymous");
+    const reading = await browser.open();
+    assert.equal(reading.get("user"), undefined);
+    assert.deepEqual(reading.keys(), []);
+    assert.deepEqual(reading.commit(), []);
+    assert.ok(named(events, "storeError").length > 0);
+
+    const changes: [string, (session: Awaited<ReturnType<typeof browser.open>>) => unknown][] = [
+      ["set", (session) => session.set("a", 1)],
+      ["update", (session) => session.update("n", () => 1)],
+      ["flash", (session) => session.flash("a", 1)],
+      ["owner", (session) => { session.owner = "u2"; }], // biome-ignore format: one line
+      ["save", (session) => [session.set("a", 1), session.save()][1]],
+      ["destroy", (session) => session.destroy()],
+      ["regenerate", (session) => session.regenerate()],
+      ["reload", (session) => session.reload()],
+    ];
+    for (const [name, change] of changes) {
+      const session = await browser.open();
+      store.before = undefined; // the store is back: too late for this request, which knows nothing of its session
+      const before = [...store.calls];
+      await isStoreError(
+        (async () => {
+          await change(session);
+          await session.commit();
+        })(),
+      );
+      assert.deepEqual(store.calls, before, name);
+      failing(store, Infinity, ["read"]);
+    }
+    store.before = undefined;
+    assert.equal(store.rows.size, 1);
+    await waitUntil(() => browser.open().then((session) => session.get("user") === "u1"));
+    assert.deepEqual(await browser.contents(), { user: "u1", n: 1 });
+  });
+
+  test('"anonymous" is for outages only: an error of the application is none', async () => {
+    const { browser } = await down("anonymous", []);
+    const session = await browser.open();
+    session.set("f", () => {});
+    await assert.rejects(async () => session.commit(), { code: "COATCHECK_UNSTORABLE" });
+  });
+
+  test("a commit that fails says so: no cookie, nothing half written, and the next request finds what was there", async () => {
+    const { browser, store } = await down("fail", ["update"]);
+    const session = await browser.open();
+    session.update("n", (n) => (n as number) + 1);
+    await isStoreError(Promise.resolve(session.commit()), REFUSED);
+    store.before = undefined;
+    assert.deepEqual(await browser.contents(), { user: "u1", n: 1 });
+  });
+
+  test("in the middle of regenerate: the old ticket still works, and no second session stays behind", async () => {
+    const { browser, store, sessions } = await down("fail", []);
+    await browser.request((session) => {
+      session.owner = "u1";
+    });
+    const old = key(browser);
+    for (const operation of ["create", "delete"] as const) {
+      for (const when of ["before", "after"] as const) {
+        if (operation === "delete" && when === "after") continue; // it happened; see below
+        failing(store, 1, [operation], when);
+        const session = await browser.open();
+        session.update("n", (n) => (n as number) + 1);
+        await isStoreError(session.regenerate(), REFUSED);
+        store.before = undefined;
+        store.after = undefined;
+        await waitUntil(() => store.rows.size === 1);
+        assert.deepEqual([...store.rows.keys()], [old]);
+        assert.deepEqual(await browser.contents(), { user: "u1", n: 1 });
+        assert.equal((await all(sessions.list({ owner: "u1" }))).length, 1);
+      }
+    }
+  });
+
+  test("in the middle of regenerate, after the old ticket died: the session ended, and nobody else's ticket opens it", async () => {
+    const { browser, store } = await down("fail", []);
+    failing(store, 1, ["delete"], "after");
+    const session = await browser.open();
+    await isStoreError(session.regenerate(), REFUSED);
+    store.after = undefined;
+    await waitUntil(() => store.rows.size === 0);
+    assert.equal((await browser.open()).isNew, true);
+  });
+
+  test("a write that the store does after its time: the request failed, and the next one sees a whole session", async () => {
+    const made = setUp({ storeTimeout: 40 });
+    const { browser, store } = made;
+    await browser.request((session) => Object.assign(session.data, { a: 1, b: 1 }));
+    let goOn = () => {};
+    store.before = (operation) =>
+      operation !== "update"
+        ? undefined
+        : new Promise<void>((resolve) => {
+            goOn = resolve;
+          });
+    const session = await browser.open();
+    Object.assign(session.data, { a: 2, b: 2 });
+    await isStoreError(Promise.resolve(session.commit()));
+    store.before = undefined;
+    assert.deepEqual(await browser.contents(), { a: 1, b: 1 });
+    const between = await browser.open();
+    between.set("c", 1);
+    await browser.end(between);
+    goOn(); // and finds that somebody else wrote
+    await sleep(1);
+    assert.deepEqual(await browser.contents(), { a: 1, b: 1, c: 1 });
+  });
+
+  test("a session that is begun after its time is nobody's: the browser never got its ticket", async () => {
+    const { browser, store } = setUp({ storeTimeout: 40 });
+    let goOn = () => {};
+    store.before = () =>
+      new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+    const session = await browser.open();
+    session.set("a", 1);
+    await isStoreError(session.save());
+    goOn();
+    store.before = undefined;
+    await waitUntil(() => store.rows.size === 1);
+    const [stray] = store.rows.keys();
+    session.set("a", 2);
+    assert.equal((await browser.end(session)).length, 1); // the commit tries again, under a ticket of its own
+    assert.notEqual(key(browser), stray);
+    assert.deepEqual(await browser.contents(), { a: 2 });
+  });
+
+  test("requests of other sessions go on where one session's commit hangs", async () => {
+    const { sessions, store, browser } = setUp({ storeTimeout: 300 });
+    await browser.request((session) => session.set("n", 0));
+    const hung = key(browser);
+    store.before = (operation, key) => (operation === "update" && key === hung ? never() : undefined);
+    const hanging = browser.request((session) => session.set("n", 1));
+    const other = new Browser<Data>(sessions);
+    await other.request((session) => session.set("n", 1));
+    await other.request((session) => session.set("n", 2));
+    assert.deepEqual(await other.contents(), { n: 2 });
+    await isStoreError(hanging);
+    store.before = undefined;
+    await browser.request((session) => session.set("n", 3)); // those that queue behind it go on too
+    assert.deepEqual(await browser.contents(), { n: 3 });
+  });
+});
+
+/** Waits for what happens soon, without saying how soon. */
+async function waitUntil(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 10_000; !(await isSo()); await sleep(10)) {
+    assert.ok(Date.now() < deadline, "it did not happen");
+  }
+}
