@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { createSessions, type SessionStore, type Sessions } from "../../src/index.ts";
+import { azureTable } from "../../src/stores/azure-table.ts";
+import { cosmos } from "../../src/stores/cosmos.ts";
+import { file } from "../../src/stores/file.ts";
+import { memory } from "../../src/stores/memory.ts";
+import { mysql } from "../../src/stores/mysql.ts";
+import { postgres } from "../../src/stores/postgres.ts";
+import { redis } from "../../src/stores/redis/index.ts";
+import { sqlite } from "../../src/stores/sqlite.ts";
+import { startAzurite } from "../servers/azurite.ts";
+import { startCosmos } from "../servers/cosmos.ts";
+import { type CountingProxy, startCountingProxy } from "../servers/counting-proxy.ts";
+import { startMariadb } from "../servers/mariadb.ts";
+import { startPostgres } from "../servers/postgres.ts";
+import { tempDir } from "../servers/process.ts";
+import { startRedis } from "../servers/redis.ts";
+
+/** A store, as the table in docs/stores.md shows it. */
+interface Row {
+  name: string;
+  sharedBy: string;
+  /** Starts the server, if there is one: its port and what stops it. */
+  start?(): Promise<{ port: number; stop(): Promise<unknown>; at(port: number): SessionStore }>;
+  /** Without a server. */
+  make?(): SessionStore;
+  /** With every ability turned on; the same as `make` where they always are. */
+  full?(): SessionStore;
+}
+
+const folder = tempDir("costs");
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const rows: Row[] = [
+  { name: "memory", sharedBy: "one process", make: () => memory() },
+  { name: "file", sharedBy: "a machine", make: () => file({ path: join(folder, "lmdb") }) },
+  { name: "sqlite", sharedBy: "a machine", make: () => sqlite({ path: join(folder, "sessions.db") }) },
+  {
+    name: "redis",
+    sharedBy: "a farm",
+    async start() {
+      const server = await startRedis();
+      return {
+        port: server.port,
+        stop: () => server.stop(),
+        at: (port) => redis({ host: "127.0.0.1", port, ssl: false }),
+      };
+    },
+    full: () => redis({ url: "redis://localhost", keepExpired: "1m" }),
+  },
+  {
+    name: "postgres",
+    sharedBy: "a farm",
+    async start() {
+      const server = await startPostgres();
+      const at = (port: number) => postgres({ url: withPort(server.url, port), createTable: true });
+      return { port: server.port, stop: () => server.stop(), at };
+    },
+    full: () => postgres({ url: "postgres://localhost", notify: true }),
+  },
+  {
+    name: "mysql",
+    sharedBy: "a farm",
+    async start() {
+      const server = await startMariadb();
+      const at = (port: number) => mysql({ url: withPort(server.url, port), createTable: true });
+      return { port: server.port, stop: () => server.stop(), at };
+    },
+  },
+  {
+    name: "azure-table",
+    sharedBy: "a farm",
+    async start() {
+      const server = await startAzurite();
+      const at = (port: number) =>
+        azureTable({ connectionString: server.connectionString.replace(`:${server.port}/`, `:${port}/`) });
+      return { port: server.port, stop: () => server.stop(), at };
+    },
+  },
+  {
+    name: "cosmos",
+    sharedBy: "a farm, several regions",
+    async start() {
+      const server = await startCosmos();
+      const at = (port: number) =>
+        cosmos({ endpoint: withPort(server.endpoint, port), key: server.key, endpointDiscovery: false });
+      return { port: server.port, stop: () => server.close(), at };
+    },
+    full: () => cosmos({ endpoint: "https://localhost", key: "YW55", claimExpired: true }),
+  },
+];
+
+const secret = "a secret for counting round trips";
+const ABILITIES = ["list", "claimExpired", "watch"] as const;
+const lines: string[] = [];
+
+for (const row of rows) {
+  describe(row.name, () => {
+    let proxy: CountingProxy | undefined;
+    let stop: (() => Promise<unknown>) | undefined;
+    let store: SessionStore;
+    let sessions: Sessions<{ n: number }>;
+    /** The same sessions, but more than a tenth of this one's idle time has always passed. */
+    let later: Sessions<{ n: number }>;
+
+    before(async () => {
+      if (row.start) {
+        const server = await row.start();
+        stop = server.stop;
+        proxy = await startCountingProxy(server.port);
+        store = server.at(proxy.port);
+      } else {
+        store = row.make!();
+      }
+      const common = { store, secret, sweepInterval: false as const, storeTimeout: "30s" as const };
+      sessions = createSessions(common);
+      later = createSessions({ ...common, idleTimeout: "40m" });
+      // Connections, prepared statements and scripts are made once.
+      for (let i = 0; i < 3; i++) {
+        const cookie = await begin("warm");
+        await visit(cookie, (session) => void session.update("n", (n) => (n ?? 0) + 1));
+        await visit(cookie, undefined, later);
+        await visit(cookie, (session) => session.destroy());
+      }
+    });
+    after(async () => {
+      await store.close();
+      await proxy?.close();
+      await stop?.();
+    });
+
+    type Handler = (session: Awaited<ReturnType<typeof sessions.open>>) => unknown;
+
+    async function visit(cookie: string | undefined, handler: Handler = (session) => session.data.n, at = sessions) {
+      const session = await at.open(cookie);
+      await handler(session);
+      return (await session.commit())[0]?.split(";")[0];
+    }
+
+    async function begin(owner?: string): Promise<string> {
+      const cookie = await visit(undefined, (session) => {
+        session.data.n = 0;
+        session.owner = owner;
+      });
+      return cookie!;
+    }
+
+    /** Round trips of one request; the median of several, as a pool may do something of its own in between. */
+    async function trips(request: () => Promise<unknown>): Promise<number> {
+      const counts: number[] = [];
+      for (let i = 0; i < 5; i++) {
+        proxy?.take();
+        await request();
+        counts.push(proxy?.take() ?? 0);
+      }
+      return counts.sort((one, other) => one - other)[2]!;
+    }
+
+    test("a request makes no more round trips than promised", async () => {
+      const cookie = await begin();
+      const owned = await begin("ann");
+      const costs = {
+        anonymous: await trips(() => visit(undefined)),
+        read: await trips(() => visit(cookie)),
+        change: await trips(() => visit(cookie, (session) => session.update("n", (n) => (n ?? 0) + 1))),
+        new: await trips(() => begin()),
+        extend: await trips(async () => visit(await fresh(), undefined, later)),
+        ownedRead: await trips(() => visit(owned)),
+        ownedChange: await trips(() => visit(owned, (session) => session.update("n", (n) => (n ?? 0) + 1))),
+        ownedNew: await trips(() => begin("ann")),
+      };
+      assert.equal(costs.anonymous, 0);
+      assert.ok(costs.read <= 1 && costs.ownedRead <= 1, JSON.stringify(costs));
+      assert.ok(costs.change <= 2 && costs.ownedChange <= 2, JSON.stringify(costs));
+      assert.ok(costs.new <= 1, JSON.stringify(costs));
+      lines.push(line(row, store, costs));
+
+      async function fresh(): Promise<string> {
+        const cookie = await begin();
+        proxy?.take();
+        return cookie;
+      }
+    });
+  });
+}
+
+describe("docs/stores.md", () => {
+  test("shows what the stores offer and cost", () => {
+    const page = join(import.meta.dirname, "../../docs/stores.md");
+    const text = readFileSync(page, "utf8");
+    const table = [
+      "| store | shared by | list by owner | hands out the expired | reports changes | nothing written | read | read, idle time extended | change | new | new, with an owner |",
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+      ...lines,
+    ].join("\n");
+    const updated = text.replace(/(?<=<!-- table -->\n).*?(?=<!-- \/table -->)/s, () => `${table}\n`);
+    if (process.env.COATCHECK_UPDATE_DOCS) writeFileSync(page, updated);
+    else assert.equal(text, updated, "the table is out of date: COATCHECK_UPDATE_DOCS=1 npm test writes it anew");
+  });
+});
+
+function line({ name, sharedBy, make, full }: Row, store: SessionStore, costs: Record<string, number>): string {
+  const counted = make === undefined;
+  const cost = (count: number | undefined) => (counted ? String(count) : "–");
+  const cells = [
+    `\`${name}\``,
+    sharedBy,
+    ...ABILITIES.map((ability) => abilityOf(ability)),
+    ...["anonymous", "read", "extend", "change", "new", "ownedNew"].map((request) => cost(costs[request])),
+  ];
+  return `| ${cells.join(" | ")} |`;
+
+  function abilityOf(ability: (typeof ABILITIES)[number]): string {
+    if (store[ability] !== undefined) return "yes";
+    return full?.()[ability] === undefined ? "no" : "optional";
+  }
+}
+
+function withPort(url: string, port: number): string {
+  const parsed = new URL(url);
+  parsed.port = String(port);
+  return parsed.href;
+}
