@@ -112,8 +112,8 @@ export class WorkingCopy {
     return message;
   }
 
-  /** Forgets what was changed; with a record, starts again from that. */
-  reset(record = this.#record): void {
+  /** Forgets what was changed, and starts again from a record, or from nothing. */
+  reset(record: SessionRecord | undefined): void {
     this.#record = record;
     this.#touched = undefined;
     this.#cleared = false;

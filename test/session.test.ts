@@ -696,6 +696,38 @@ describe("destroy", () => {
     assert.equal(store.rows.size, 1);
   });
 
+  test("leaves nothing of the old session: neither to see, nor to take for unchanged", async () => {
+    const { browser } = setUp({ initial: { cart: ["initial"] }, merge: { n: "counter" } });
+    await browser.request((session) => Object.assign(session.data, { a: 1, cart: ["old"], n: 5, gone: 1 }));
+    await browser.request(async (session) => {
+      session.flash("notice", "old");
+      await session.destroy();
+      assert.deepEqual(session.keys(), []);
+      assert.equal(session.get("a"), undefined);
+      assert.deepEqual(session.data.cart, ["initial"]);
+      assert.equal(session.flash("notice"), undefined);
+      session.set("a", 1); // as it was
+      session.update("n", (n) => ((n as number) ?? 0) + 1);
+      assert.equal(session.get("n"), 1);
+    });
+    assert.deepEqual(await browser.contents(), { a: 1, n: 1 });
+  });
+
+  test("and then discard and reload stay with nothing", async () => {
+    const { browser } = setUp();
+    await browser.request((session) => session.set("a", 1));
+    await browser.request(async (session) => {
+      await session.destroy();
+      session.set("b", 1);
+      session.discard();
+      assert.deepEqual(session.keys(), []);
+      session.set("b", 1);
+      assert.equal(await session.reload(), true);
+      assert.deepEqual(session.keys(), []);
+    });
+    assert.equal(browser.cookie, undefined);
+  });
+
   test("twice, and by two requests, is one end", async () => {
     const { browser, events } = setUp();
     await browser.request((session) => session.set("a", 1));
