@@ -406,6 +406,39 @@ describe("sessionState", () => {
     );
   });
 
+  test("a connection string that asks for Azure's own identity gets it", async () => {
+    const options = async (db: string) => {
+      const { store, warnings } = await read({
+        provider: { type: SQL, connectionStringName: "db" },
+        connectionStrings: { db },
+      });
+      return { ...store!.options, warnings: warnings.length };
+    };
+    const more = { createTable: true, warnings: 0 };
+    assert.deepEqual(
+      await options("Server=tcp:a.database.windows.net,1433;Database=b;Authentication=Active Directory Default"),
+      {
+        server: "a.database.windows.net",
+        database: "b",
+        ...more,
+      },
+    );
+    assert.deepEqual(
+      await options("Data Source=a,1444;Initial Catalog=b;Authentication=ActiveDirectoryManagedIdentity;User ID=x"),
+      {
+        server: "a",
+        database: "b",
+        connection: { port: 1444 },
+        createTable: true,
+        warnings: 1,
+      },
+    );
+    const path = webConfig({
+      session: { mode: "SQLServer", sqlConnectionString: "Server=a;Authentication=Active Directory Interactive" },
+    });
+    assert.match(await one(path), /a kind of Authentication that is not to be had/);
+  });
+
   test("a connection string of StackExchange.Redis is read in all its parts", async () => {
     const options = async (connectionString: string) => {
       const { store, sessions, warnings } = await read({

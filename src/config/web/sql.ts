@@ -13,7 +13,7 @@ const OWN_TABLE = "coatcheck makes a table of its own, and sessions that ASP.NET
  * @see https://github.com/aspnet/AspNetSessionState/blob/main/docs/SqlSessionStateProviderAsync.md
  */
 export async function sqlProvider(attributes: Attributes, surroundings: Surroundings): Promise<Chosen> {
-  const connectionString = await namedConnection(attributes, surroundings.settings);
+  const connection = await namedConnection(attributes, surroundings.settings);
   const table = attributes.text("sessionTableName");
   const repository = attributes.oneOf("repositoryType", [
     "SqlServer",
@@ -34,62 +34,54 @@ export async function sqlProvider(attributes: Attributes, surroundings: Surround
   attributes.ignore("maxRetryNumber", RETRIES);
   attributes.ignore("retryInterval", RETRIES);
   ignoreKeepAlive(attributes);
-  return sqlStore(connectionString, table, surroundings.commandTimeout);
+  return sqlStore({ ...connection, ...(table && { table }) }, surroundings.commandTimeout);
 }
 
 /** System.Web.Providers.DefaultSessionStateProvider, of ASP.NET Universal Providers. */
 export async function universalProvider(attributes: Attributes, surroundings: Surroundings): Promise<Chosen> {
-  const connectionString = await namedConnection(attributes, surroundings.settings);
+  const connection = await namedConnection(attributes, surroundings.settings);
   attributes.ignore("applicationName", "give applications that share a database tables of their own.");
-  return sqlStore(connectionString, undefined, surroundings.commandTimeout);
+  return sqlStore(connection, surroundings.commandTimeout);
 }
 
 /** `mode="SQLServer"`. The attributes are those of sessionState itself. */
 export async function sqlServerMode(
   attributes: Attributes,
   { settings, commandTimeout }: Surroundings,
-): Promise<Chosen> {
-  const given = attributes.text("sqlConnectionString");
+): Promise<Chosen | undefined> {
+  const name = "sqlConnectionString";
+  const given = attributes.text(name);
   const allowCustom = attributes.boolean("allowCustomSqlDatabase") ?? false;
   if (given === undefined) {
-    attributes.refuse("sqlConnectionString", 'is missing: mode "SQLServer" needs it.');
-    return sqlStore(undefined, undefined, commandTimeout);
+    attributes.refuse(name, 'is missing: mode "SQLServer" needs it.');
+    return undefined;
   }
-  const text = settings.connectionString(given) ?? settings.expand(given, attributes.at("sqlConnectionString"));
-  const parsed = await checked(attributes, "sqlConnectionString", text);
-  const hasDatabase = parsed !== undefined && (parsed.has("initial catalog") || parsed.has("database"));
-  if (hasDatabase && !allowCustom) {
-    attributes.refuse(
-      "sqlConnectionString",
-      'names a database, which ASP.NET takes only with allowCustomSqlDatabase="true": add that.',
-    );
+  const text = settings.connectionString(given) ?? settings.expand(given, attributes.at(name));
+  const parts = await parse(attributes, name, text);
+  if (parts === undefined) return undefined;
+  if (parts.database !== undefined && !allowCustom) {
+    attributes.refuse(name, 'names a database, which ASP.NET takes only with allowCustomSqlDatabase="true": add that.');
   }
-  return sqlStore(
-    hasDatabase ? text : `${text.replace(/;\s*$/, "")};Initial Catalog=ASPState`,
-    undefined,
-    commandTimeout,
-  );
+  const whole = parts.database === undefined ? `${text.replace(/;\s*$/, "")};Initial Catalog=ASPState` : text;
+  return sqlStore(connectionOptions({ database: "ASPState", ...parts }, whole), commandTimeout);
 }
 
-function sqlStore(
-  connectionString: string | undefined,
-  table: string | undefined,
-  seconds: number | undefined,
-): Chosen {
+function sqlStore(options: object, seconds: number | undefined): Chosen {
   const timeout = seconds && seconds * 1000;
   return {
     type: "mssql",
     // ASP.NET's own provider makes its table, too.
-    options: { connectionString, createTable: true, ...(table && { table }), ...(timeout && { timeout }) },
+    options: { ...options, createTable: true, ...(timeout && { timeout }) },
     ...(timeout && { sessions: { storeTimeout: timeout } }),
   };
 }
 
-async function namedConnection(attributes: Attributes, settings: Settings): Promise<string | undefined> {
+/** How to connect, as the store's options. Empty after a problem. */
+async function namedConnection(attributes: Attributes, settings: Settings): Promise<object> {
   const name = attributes.text("connectionStringName");
   if (name === undefined) {
     attributes.refuse("connectionStringName", "is missing: expected the name of one of <connectionStrings>.");
-    return undefined;
+    return {};
   }
   const text = settings.connectionString(name);
   if (text === undefined) {
@@ -97,26 +89,36 @@ async function namedConnection(attributes: Attributes, settings: Settings): Prom
       "connectionStringName",
       `is "${name}", which is neither in <connectionStrings> nor in the environment (SQLAZURECONNSTR_${name} and its like): ${suggestion(name, settings.connectionNames)}`,
     );
-    return undefined;
+    return {};
   }
-  await checked(attributes, "connectionStringName", text);
-  return text;
+  const parts = await parse(attributes, "connectionStringName", text);
+  return parts === undefined ? {} : connectionOptions(parts, text);
 }
 
-/** The parts of an ADO.NET connection string, if what it asks for can be had here. Its values are never shown. */
-async function checked(
-  attributes: Attributes,
-  name: string,
-  text: string,
-): Promise<ReadonlyMap<string, string> | undefined> {
-  const { parse } = await importPeer(
+/** What matters of a connection string. */
+interface Parts {
+  server: string;
+  database?: string;
+  /** To log in as Azure's own identity, instead of with a name and a password. */
+  isEntraId: boolean;
+}
+
+function connectionOptions({ server, database, isEntraId }: Parts, text: string): object {
+  if (!isEntraId) return { connectionString: text };
+  const [, host, port] = /^(?:tcp:)?([^,]*)(?:,\s*(\d+))?$/i.exec(server) ?? [undefined, server];
+  return { server: host!.trim(), database, ...(port && port !== "1433" && { connection: { port: Number(port) } }) };
+}
+
+/** Reads an ADO.NET connection string, and refuses what can't be had here. Its values are never shown. */
+async function parse(attributes: Attributes, name: string, text: string): Promise<Parts | undefined> {
+  const library = await importPeer(
     "@tediousjs/connection-string",
     () => import("@tediousjs/connection-string"),
     "a connection string of SQL Server in a web.config",
   );
-  let parsed: ReadonlyMap<string, string>;
+  let values: ReadonlyMap<string, string>;
   try {
-    parsed = new Map(parse(text));
+    values = new Map(library.parse(text));
   } catch {
     attributes.refuse(
       name,
@@ -124,16 +126,23 @@ async function checked(
     );
     return undefined;
   }
-  const value = (...keys: string[]) => keys.map((key) => parsed.get(key)).find((found) => found !== undefined);
+  const value = (...keys: string[]) => keys.map((key) => values.get(key)).find((found) => found !== undefined);
   const server = value("data source", "server", "addr", "address", "network address");
-  if (parsed.has("metadata")) {
+  const database = value("initial catalog", "database");
+  const authentication = value("authentication")?.replaceAll(" ", "") ?? "";
+  const isEntraId = /^ActiveDirectory(Default|ManagedIdentity|MSI|WorkloadIdentity)$/i.test(authentication);
+
+  const [nothing] = [...values].find(([, part]) => part.startsWith(";")) ?? [];
+  if (values.has("metadata")) {
     attributes.refuse(
       name,
       "gives a connection string of Entity Framework: give the one inside it, after provider connection string=.",
     );
+  } else if (nothing !== undefined) {
+    attributes.refuse(name, `has nothing behind ${nothing}=: leave that out.`);
   } else if (server === undefined) {
     attributes.refuse(name, "gives a connection string without a server: expected Server=… (or Data Source=…) in it.");
-  } else if (/^\(localdb\)/i.test(server) || parsed.has("attachdbfilename") || parsed.has("user instance")) {
+  } else if (/^\(localdb\)/i.test(server) || values.has("attachdbfilename") || values.has("user instance")) {
     attributes.refuse(
       name,
       "asks for LocalDB or a file of SQL Server Express, which only .NET on Windows can open: give a server.",
@@ -143,8 +152,16 @@ async function checked(
       name,
       "asks for the Windows account (Integrated Security): give User ID and Password, or Authentication=Active Directory Default for Azure.",
     );
+  } else if (/^ActiveDirectory/i.test(authentication) && !isEntraId) {
+    attributes.refuse(
+      name,
+      "asks for a kind of Authentication that is not to be had here: Active Directory Default, Managed Identity and Workload Identity are.",
+    );
   }
-  const empty = [...parsed].find(([, part]) => part.startsWith(";"));
-  if (empty) attributes.refuse(name, `has nothing behind ${empty[0]}=: leave that out.`);
-  return parsed;
+  if (isEntraId && value("user id", "uid", "user") !== undefined) {
+    attributes.report.warn(
+      `${attributes.at(name)}: User ID has no effect with a managed identity: name the identity in the variable AZURE_CLIENT_ID.`,
+    );
+  }
+  return server === undefined ? undefined : { server, ...(database !== undefined && { database }), isEntraId };
 }
