@@ -4,7 +4,7 @@ import type { SessionStore } from "../store.ts";
 import { importPeer } from "./peer.ts";
 import { batchedRead } from "./sql/batch.ts";
 import { despiteDeadlock, onFirstUse, storeError } from "./sql/client.ts";
-import { binary, claimed, firstVersion, mustFit, PAGE, pages, type Row, stored } from "./sql/rows.ts";
+import { binary, claimed, firstVersion, mustFit, PAGE, padToPowerOfTwo, pages, type Row, stored } from "./sql/rows.ts";
 import { type Names, type Quoting, type TableOptions, tableNames } from "./sql/table.ts";
 
 export interface MssqlOptions extends TableOptions {
@@ -126,10 +126,8 @@ export function mssql(options: MssqlOptions): SessionStore {
   }
 
   const read = batchedRead(async (keys) => {
-    // Few different lengths, so that the server keeps the plan of each; the last key fills up.
-    const length = 2 ** Math.ceil(Math.log2(keys.length));
-    const padded = Array.from({ length }, (_, index) => [`key${index}`, bytes(keys[index] ?? keys.at(-1)!)]);
-    return (await run(sql.read(length), { now: Date.now(), ...Object.fromEntries(padded) })).rows;
+    const padded = padToPowerOfTwo(keys).map((key, index) => [`key${index}`, bytes(key)]);
+    return (await run(sql.read(padded.length), { now: Date.now(), ...Object.fromEntries(padded) })).rows;
   });
 
   return {

@@ -1,10 +1,10 @@
 import { type Duration, milliseconds } from "../duration.ts";
-import { OptionError } from "../errors.ts";
+import { OptionError, StoreError } from "../errors.ts";
 import type { SessionStore } from "../store.ts";
 import { importPeer } from "./peer.ts";
 import { batchedRead } from "./sql/batch.ts";
-import { despiteDeadlock, onFirstUse, storeError } from "./sql/client.ts";
-import { binary, claimed, firstVersion, mustFit, PAGE, pages, type Row, stored } from "./sql/rows.ts";
+import { despiteDeadlock, onFirstUse, storeError, within } from "./sql/client.ts";
+import { binary, claimed, firstVersion, mustFit, PAGE, padToPowerOfTwo, pages, type Row, stored } from "./sql/rows.ts";
 import { type Names, type Quoting, type TableOptions, tableNames } from "./sql/table.ts";
 
 export interface MysqlOptions extends TableOptions {
@@ -36,7 +36,8 @@ export interface MysqlConnection {
 export interface MysqlQuery {
   sql: string;
   values?: unknown[];
-  timeout?: number;
+  rowsAsArray?: boolean;
+  nestTables?: boolean;
   typeCast?: (field: unknown, next: () => unknown) => unknown;
 }
 
@@ -45,6 +46,9 @@ interface Changed {
   affectedRows: number;
   info?: string;
 }
+
+/** Rows that one statement removes at the most; a sweep may take several. */
+const LARGEST_SWEEP = 128;
 
 const QUOTING: Quoting = { quote: "`", longest: 64 };
 
@@ -83,14 +87,14 @@ export function mysql(options: MysqlOptions): SessionStore {
     }) as unknown as MysqlPool;
   }
 
-  /** Runs what needs one connection, which goes back to the pool only if it still is as it was. */
+  /** Runs what needs one connection, which goes back to the pool only if it is in order. */
   async function onConnection<Result>(work: (connection: MysqlConnection) => Promise<Result>): Promise<Result> {
     try {
       const pool = await client();
       return await despiteDeadlock(isDeadlock, async () => {
-        const connection = await pool.getConnection();
+        const connection = await acquire(pool);
         try {
-          const result = await work(connection);
+          const result = await within(timeout, work(connection));
           connection.release();
           return result;
         } catch (error) {
@@ -104,17 +108,27 @@ export function mysql(options: MysqlOptions): SessionStore {
     }
   }
 
+  async function acquire(pool: MysqlPool): Promise<MysqlConnection> {
+    const acquired = pool.getConnection();
+    try {
+      return await within(timeout, acquired);
+    } catch (error) {
+      acquired.then((connection) => connection.release()).catch(() => {});
+      throw error;
+    }
+  }
+
+  async function execute(connection: MysqlConnection, text: string, values: unknown[]): Promise<unknown> {
+    return (await connection.execute({ sql: text, values, ...(given && PLAIN) }))[0];
+  }
+
   async function run<Result = Changed>(text: string, values: unknown[]): Promise<Result> {
-    // A type cast of the application's pool is for its own columns.
-    const query = { sql: text, values, timeout, ...(given && { typeCast }) };
-    return (await onConnection((connection) => connection.execute(query)))[0] as Result;
+    return onConnection((connection) => execute(connection, text, values) as Promise<Result>);
   }
 
   const read = batchedRead((keys) => {
-    // Few different lengths, so that each stays prepared; the last key fills up.
-    const length = 2 ** Math.ceil(Math.log2(keys.length));
-    const padded = Array.from({ length }, (_, index) => Buffer.from(keys[Math.min(index, keys.length - 1)]!));
-    return run<Row[]>(sql.read(length), [Date.now(), ...padded]);
+    const padded = padToPowerOfTwo(keys.map((key) => Buffer.from(key)));
+    return run<Row[]>(sql.read(padded.length), [Date.now(), ...padded]);
   });
 
   return {
@@ -127,7 +141,7 @@ export function mysql(options: MysqlOptions): SessionStore {
       mustFit(key, owner);
       const version = firstVersion();
       const values = [version, expiresAt, owner === undefined ? null : Buffer.from(owner), binary(value)];
-      for (;;) {
+      for (let tries = 1; tries <= 3; tries++) {
         try {
           await run(sql.create, [...values, Buffer.from(key)]);
           return version;
@@ -138,7 +152,9 @@ export function mysql(options: MysqlOptions): SessionStore {
         const { affectedRows } = await run(sql.replace, [...values, Buffer.from(key), Date.now()]);
         if (affectedRows === 1) return version;
         if (await read(key)) return "exists";
+        // It ended between the two: the key should be free now.
       }
+      throw new StoreError("coatcheck: mysql: a session's key was taken and free in turns, three times.");
     },
 
     async update(key, { value, expiresAt, owner }, ifVersion) {
@@ -174,17 +190,20 @@ export function mysql(options: MysqlOptions): SessionStore {
     // sweeping are skipped.
     async claimExpired(now, limit) {
       const rows = await onConnection(async (connection) => {
-        const query = async (text: string, values: unknown[] = []) =>
-          (await connection.query({ sql: text, values, timeout, ...(given && { typeCast }) }))[0];
-        // Without it, InnoDB also locks the gaps between the rows, and with them sessions that are alive.
-        await query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
-        await query("START TRANSACTION");
+        const command = (text: string) => connection.query({ sql: text });
+        // Else InnoDB locks the gaps between the rows, too, and with them sessions that are alive.
+        await command("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
+        await command("START TRANSACTION");
         try {
-          const found = (await query(sql.expired, [now, Math.floor(limit)])) as Row[];
-          if (found.length > 0) await query(sql.sweep, [found.map(({ key }) => key)]);
-          await query("COMMIT");
+          const found = (await execute(connection, sql.expired(Math.floor(limit)), [now])) as Row[];
+          for (let start = 0; start < found.length; start += LARGEST_SWEEP) {
+            const keys = padToPowerOfTwo(found.slice(start, start + LARGEST_SWEEP).map(({ key }) => key));
+            await execute(connection, sql.sweep(keys.length), keys);
+          }
+          await command("COMMIT");
           return found;
         } catch (error) {
+          // With the connection ends the transaction.
           connection.destroy();
           throw error;
         }
@@ -225,9 +244,15 @@ function statements({ table }: Names) {
     touch: `UPDATE ${table} SET expires_at = ? WHERE \`key\` = ? AND expires_at > ?`,
     list: `${entries} ORDER BY \`key\` LIMIT ${PAGE}`,
     listOwner: `${entries} AND owner = ? ORDER BY \`key\` LIMIT ${PAGE}`,
-    expired: `SELECT \`key\`, version, expires_at, owner, value FROM ${table}
-      WHERE expires_at <= ? ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED`,
-    sweep: `DELETE FROM ${table} WHERE \`key\` IN (?)`,
+    expired: (limit: number) =>
+      `SELECT \`key\`, version, expires_at, owner, value FROM ${table}
+      WHERE expires_at <= ? ORDER BY expires_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`,
+    // Joined, because for IN a small table is scanned, and the scan waits for rows that others hold.
+    sweep: (keys: number) => {
+      const found = Array(keys).fill("SELECT CAST(? AS BINARY) AS name").join(" UNION ALL ");
+      return `DELETE swept FROM (${found}) AS found
+        STRAIGHT_JOIN ${table} AS swept FORCE INDEX (PRIMARY) ON swept.\`key\` = found.name`;
+    },
   };
 }
 
@@ -270,6 +295,5 @@ function errnoOf(error: unknown): number | undefined {
   return errno ?? cause?.errno;
 }
 
-function typeCast(_: unknown, next: () => unknown): unknown {
-  return next();
-}
+/** Settings of a pool that are for its application's own queries. */
+const PLAIN = { rowsAsArray: false, nestTables: false, typeCast: (_: unknown, next: () => unknown) => next() };

@@ -19,10 +19,10 @@ export interface PostgresOptions extends TableOptions {
   /** Creates the table and its indexes on first use if they are missing. Default: false; see `schema`. */
   createTable?: boolean;
   /**
-   * Makes every write tell all servers of it, so that the store has `watch`. Set it on all servers or on none.
-   * Costs every write a lock that all notifying transactions of the database share. Default: false.
+   * Whether to announce each change, so that `watch` can be had. All servers of a farm must give the same. Costs each
+   * write a lock that all announcing transactions of the database share. Default: false.
    */
-  watch?: boolean;
+  notify?: boolean;
   /** Prepares each statement once for each connection. Turn off behind a pooler that can't. Default: true. */
   prepare?: boolean;
   /** How long a connection or a statement may take. Not for a `pool` of yours, which has its own. Default: `"5s"`. */
@@ -93,14 +93,14 @@ const TYPES = { getTypeParser: (oid: number) => PARSERS[oid] ?? String };
  * @throws OptionError if a name can't be one, or if `pool` is given together with `url` or `connection`.
  */
 export function postgres(options: PostgresOptions = {}): SessionStore {
-  const { url, connection, pool: given, createTable = false, watch = false, prepare = true } = options;
+  const { url, connection, pool: given, createTable = false, notify = false, prepare = true } = options;
   if (given !== undefined && (url !== undefined || connection !== undefined)) {
     throw new OptionError("pool", given, 'leave out "url" and "connection": the pool has its own.');
   }
   const timeout = milliseconds("timeout", options.timeout ?? "5s");
   const names = tableNames(options, QUOTING);
   const channel = `coatcheck_${digest(names.table)}`;
-  const sql = statements(names, watch ? channel : undefined, prepare);
+  const sql = statements(names, notify ? channel : undefined, prepare);
   const config = given?.options ?? {
     ...(url !== undefined && { connectionString: url }),
     connectionTimeoutMillis: timeout,
@@ -215,7 +215,7 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
       return (await run(sql.claim, [now, limit])).rows.map(claimed);
     },
 
-    ...(watch && { watch: changes.watch }),
+    ...(notify && { watch: changes.watch }),
   };
 }
 
@@ -241,13 +241,13 @@ function statements(
   channel: string | undefined,
   prepare: boolean,
 ): Record<StatementName, PostgresQuery> {
-  const notify = (type: "write" | "delete") =>
+  const announce = (type: "write" | "delete") =>
     `, pg_notify('${channel}', '${type} ' || ${type === "write" ? "version" : "''"} || ' ' || key)`;
-  // With a channel, a statement that changes rows also tells who listens, in the same round trip.
-  const telling = (type: "write" | "delete", change: string, columns?: string) =>
+  // With a channel, a statement that changes rows also announces it, in the same round trip.
+  const announced = (type: "write" | "delete", change: string, columns?: string) =>
     channel === undefined
       ? change + (columns === undefined ? "" : ` RETURNING ${columns}`)
-      : `WITH changed AS (${change} RETURNING ${columns ?? "key, version"}) SELECT *${notify(type)} FROM changed`;
+      : `WITH changed AS (${change} RETURNING ${columns ?? "key, version"}) SELECT *${announce(type)} FROM changed`;
   const entries = `SELECT key, expires_at, owner FROM ${table} WHERE key > $1 AND expires_at > $2`;
 
   const texts: Record<StatementName, string> = {
@@ -255,7 +255,7 @@ function statements(
     readMany: `SELECT ${ALL} FROM ${table} WHERE key = ANY ($1::text[]) AND expires_at > $2`,
 
     // An expired session that nobody has swept yet makes room.
-    create: telling(
+    create: announced(
       "write",
       `INSERT INTO ${table} AS old (key, version, expires_at, owner, value) VALUES ($1, $2, $3, $4, $5)
        ON CONFLICT (key) DO UPDATE
@@ -265,7 +265,7 @@ function statements(
 
     // Telling a conflict from a session that is gone in this statement, too, costs a third of the throughput; the rare
     // caller that is refused asks in a second one.
-    update: telling(
+    update: announced(
       "write",
       `UPDATE ${table} SET version = version + 1, expires_at = $3, owner = $4, value = $5
        WHERE key = $1 AND version = $2 AND expires_at > $6`,
@@ -273,7 +273,7 @@ function statements(
 
     // A row that somebody holds is left alone, so that a batch never waits, and never dies in a deadlock. The values come
     // in one piece: as an array, they would be written in hexadecimal.
-    updateMany: telling(
+    updateMany: announced(
       "write",
       `UPDATE ${table} AS old
        SET version = old.version + 1, expires_at = new.expires_at, owner = new.owner,
@@ -285,7 +285,7 @@ function statements(
       "old.key, old.version",
     ),
 
-    delete: telling(
+    delete: announced(
       "delete",
       `DELETE FROM ${table} WHERE key = $1 AND expires_at > $2 AND ($3::bigint IS NULL OR version = $3)`,
     ),
@@ -296,7 +296,7 @@ function statements(
     listOwner: `${entries} AND owner = $4 ORDER BY key LIMIT $3`,
 
     // Rows that another server is sweeping are skipped. The array makes sure that they are chosen once.
-    claim: telling(
+    claim: announced(
       "delete",
       `DELETE FROM ${table} WHERE key = ANY (ARRAY (
          SELECT key FROM ${table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`,

@@ -53,7 +53,7 @@ describe("names", () => {
   for (const name of HOSTILE) {
     test(`are quoted: ${name}`, async () => {
       await admin.query(`CREATE SCHEMA ${pg.escapeIdentifier(name)}`);
-      const store = postgres({ url, schema: name, table: name, createTable: true, watch: true });
+      const store = postgres({ url, schema: name, table: name, createTable: true, notify: true });
       await live(store);
       await store.close();
       const { rows } = await admin.query("SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $1", [name]);
@@ -132,7 +132,7 @@ describe("a pool that was handed in", () => {
   test("stays open, and its application's settings change nothing", async () => {
     const types = { getTypeParser: () => () => "not what the store expects" } as unknown as pg.CustomTypesConfig;
     const pool = new pg.Pool({ connectionString: url, types, max: 2 });
-    const store = postgres({ pool, createTable: true, table: "handed", watch: true });
+    const store = postgres({ pool, createTable: true, table: "handed", notify: true });
     const stop = await store.watch!(() => {});
     await live(store);
     await stop();
@@ -288,12 +288,12 @@ describe("faults", () => {
   });
 
   test("the listener is told that changes may have been missed", async () => {
-    const store = postgres({ url, createTable: true, watch: true, connection: { application_name: "watcher" } });
+    const store = postgres({ url, createTable: true, notify: true, connection: { application_name: "watcher" } });
     const states: boolean[] = [];
     const changes: SessionChange[] = [];
     const watch = store.watch as (
       listener: (change: SessionChange) => void,
-      onState: (listening: boolean) => void,
+      onListening: (listening: boolean) => void,
     ) => Promise<() => Promise<void>>;
     const stop = await watch(
       (change) => changes.push(change),

@@ -48,6 +48,22 @@ export async function despiteDeadlock<Result>(
   }
 }
 
+/** The answer, unless it takes longer than so many milliseconds. @throws StoreError */
+export async function within<Result>(timeout: number, answer: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new StoreError(`coatcheck: the database gave no answer for ${timeout} ms.`)),
+      timeout,
+    );
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** What the caller gets for a client's error: which store it was, and what to do if only the table is missing. */
 export function storeError(store: string, error: unknown, missing: boolean, table: string): CoatcheckError {
   if (error instanceof CoatcheckError) return error;

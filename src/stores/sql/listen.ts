@@ -10,7 +10,7 @@ export interface ListeningClient {
 }
 
 type Listener = (change: SessionChange) => void;
-type StateListener = (listening: boolean) => void;
+type OnListening = (listening: boolean) => void;
 
 /** How long the connection may be silent before it is asked whether it still lives, in milliseconds. */
 const HEARTBEAT = 10_000;
@@ -22,7 +22,7 @@ const HEARTBEAT = 10_000;
  * @param timeout the longest that an answer may take, in milliseconds.
  */
 export function listening(makeClient: () => Promise<ListeningClient>, channel: string, timeout: number) {
-  const listeners = new Map<Listener, StateListener | undefined>();
+  const listeners = new Map<Listener, OnListening | undefined>();
   let connection: Promise<{ leave(): void }> | undefined;
 
   async function connect(): Promise<{ leave(): void }> {
@@ -84,7 +84,7 @@ export function listening(makeClient: () => Promise<ListeningClient>, channel: s
   }
 
   function tell(state: boolean): void {
-    for (const onState of [...listeners.values()]) onState?.(state);
+    for (const onListening of [...listeners.values()]) onListening?.(state);
   }
 
   async function leaveIfAlone(): Promise<void> {
@@ -95,10 +95,10 @@ export function listening(makeClient: () => Promise<ListeningClient>, channel: s
   }
 
   return {
-    async watch(listener: Listener, onState?: StateListener): Promise<() => Promise<void>> {
+    async watch(listener: Listener, onListening?: OnListening): Promise<() => Promise<void>> {
       // Of its own, so that a function that listens twice can stop once.
       const own: Listener = (change) => listener(change);
-      listeners.set(own, onState);
+      listeners.set(own, onListening);
       try {
         connection ??= connect();
         await connection;

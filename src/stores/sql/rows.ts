@@ -63,6 +63,13 @@ export function mustFit(key: string, owner?: string): void {
   if (owner !== undefined) limit("owner", owner, LONGEST_OWNER);
 }
 
+/** Repeats the last one, so that few lengths occur: of a statement for each, the server keeps the plan. */
+export function padToPowerOfTwo<Item>(items: Item[]): Item[] {
+  if (items.length === 0) return [];
+  const length = 2 ** Math.ceil(Math.log2(items.length));
+  return Array.from({ length }, (_, index) => items[Math.min(index, items.length - 1)]!);
+}
+
 /** The same bytes as a Buffer, which every client takes for binary. */
 export function binary(value: Uint8Array): Buffer {
   return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
