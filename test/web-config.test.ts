@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Environment } from "../src/config/environment.ts";
-import { ConfigError, fromWebConfig } from "../src/config/index.ts";
+import { ConfigError, fromConfig, fromWebConfig } from "../src/config/index.ts";
 import { readWebConfig } from "../src/config/web/index.ts";
 import { createSessions } from "../src/index.ts";
 import { startCosmos } from "./servers/cosmos.ts";
@@ -795,6 +795,27 @@ describe("what can't be had here", () => {
     assert.equal(all.length, 3);
     assert.equal(all.join().includes(SECRET), false);
   });
+});
+
+test("the demo's files load", async () => {
+  const demo = (name: string) => fileURLToPath(new URL(`../demo/${name}`, import.meta.url));
+  const env = {
+    CacheHost: "127.0.0.1",
+    CachePort: "7000",
+    CacheTls: "false",
+    REDIS_URL: "redis://127.0.0.1:7000",
+    SESSION_SECRET: SECRET,
+  };
+  const onWarning = (warning: string) => assert.fail(warning);
+  for (const options of [
+    await fromWebConfig(demo("web.config"), { env, onWarning }),
+    await fromConfig(demo("session.json"), { env, onWarning }),
+  ]) {
+    assert.equal(options.secret, SECRET);
+    assert.equal(options.compress, true);
+    await assert.rejects(options.store!.read("key"), /127\.0\.0\.1:7000/);
+    await options.store!.close();
+  }
 });
 
 describe("a hostile or broken file", () => {
