@@ -247,7 +247,7 @@ describe("a text that no value has", () => {
   });
 
   test("is never anything but an error or a value", () => {
-    const piece = fc.constantFrom('"', "[", "]", "{", "}", ",", ":", "0", "1", "-1", "-7", "4294967295", '"Map"', '"Set"', '"Buffer"', '"View"', '"Object"', '"ArrayBuffer"', '"Uint8Array"', '"__proto__"', '"="', "null"); // biome-ignore format: a list
+    const piece = fc.constantFrom('"', "[", "]", "{", "}", ",", ":", "0", "1", "-1", "-7", "65536", '"Map"', '"Set"', '"Buffer"', '"View"', '"Object"', '"ArrayBuffer"', '"Uint8Array"', '"__proto__"', '"="', "null"); // biome-ignore format: a list
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 16 }), (pieces) => {
         for (const text of [pieces.join(""), `~${pieces.join("")}`, `~[[${pieces.join(",")}]]`]) {
