@@ -36,6 +36,11 @@ export interface Found {
   readonly record: SessionRecord;
 }
 
+/** A session under its next ticket. */
+interface Moved extends Committed {
+  readonly ticket: Ticket;
+}
+
 export interface RequestFacts {
   readonly mode: Mode | "off";
   readonly secure: boolean;
@@ -196,20 +201,19 @@ export class RequestSession implements Session {
         return true;
       }
       const changes = this.#changes() ?? NO_CHANGES;
-      const next = this.#context.office.issue();
-      let left: Committed | undefined;
+      let moved: Moved | undefined;
       await this.#context.commits.run(old.key, async (latest) => {
-        left = await this.#move(changes, old, next, latest);
+        moved = await this.#move(changes, old, latest);
         return undefined; // whoever waits to write under the old ticket has to find it gone
       });
-      if (left === undefined) {
+      if (moved === undefined) {
         this.#lose();
         return false;
       }
-      this.#ticket = next;
+      this.#ticket = moved.ticket;
       this.#cookie = "issue";
-      this.#standOn(left, changes);
-      this.#keys.rebase(left.record, changes);
+      this.#standOn(moved, changes);
+      this.#keys.rebase(moved.record, changes);
       return true;
     });
   }
@@ -327,34 +331,31 @@ export class RequestSession implements Session {
 
   /**
    * The session under its next ticket, and the old one dead. The old one's removal decides: who does not get to remove
-   * the very version that was copied takes the copy away again. Its ticket was given to nobody.
+   * the very version that was copied takes the copy away again. Its ticket was given to nobody, and is not used again.
    */
-  async #move(
-    changes: Changes,
-    old: Ticket,
-    next: Ticket,
-    latest: Committed | undefined,
-  ): Promise<Committed | undefined> {
-    const { store, events } = this.#context;
+  async #move(changes: Changes, old: Ticket, latest: Committed | undefined): Promise<Moved | undefined> {
+    const { store, office, events } = this.#context;
     let base = latest ?? this.#base();
-    try {
-      for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-        const record = this.#newRecord(changes, base.record);
-        const version = await store.create(next.key, this.#sealed(record, next));
-        if (version !== "exists" && (await store.delete(old.key, base.version))) {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const record = this.#newRecord(changes, base.record);
+      const ticket = office.issue();
+      try {
+        const version = await store.create(ticket.key, this.#sealed(record, ticket));
+        if (version === "exists") continue;
+        if (await store.delete(old.key, base.version)) {
           events.ended(old.key, "replaced", base.record);
-          events.emit("start", { id: next.key });
-          return { record, version };
+          events.emit("start", { id: ticket.key });
+          return { record, version, ticket };
         }
-        await store.delete(next.key);
-        events.emit("conflict", { id: old.key, attempt });
-        const newer = await this.#readAgain();
-        if (newer === undefined) return undefined;
-        base = newer;
+        await store.delete(ticket.key);
+      } catch (error) {
+        store.delete(ticket.key).catch(() => {}); // reported by the guard; it then ends by itself
+        throw error;
       }
-    } catch (error) {
-      store.delete(next.key).catch(() => {}); // reported by the guard; it then ends by itself
-      throw error;
+      events.emit("conflict", { id: old.key, attempt });
+      const newer = await this.#readAgain();
+      if (newer === undefined) return undefined;
+      base = newer;
     }
     throw new ConflictError(old.key, MAX_ATTEMPTS);
   }

@@ -697,7 +697,7 @@ describe("destroy", () => {
   });
 
   test("leaves nothing of the old session: neither to see, nor to take for unchanged", async () => {
-    const { browser } = setUp({ initial: { cart: ["initial"] }, merge: { n: "counter" } });
+    const { browser } = setUp({ initial: { cart: ["initial"] }, merge: { n: "counter" } as never });
     await browser.request((session) => Object.assign(session.data, { a: 1, cart: ["old"], n: 5, gone: 1 }));
     await browser.request(async (session) => {
       session.flash("notice", "old");
