@@ -1,0 +1,46 @@
+import { hash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
+import { type Html, html } from "./html.ts";
+
+const style = readFileSync(new URL("./page/style.css", import.meta.url), "utf8");
+const script = readFileSync(new URL("./page/script.js", import.meta.url), "utf8");
+
+const HEADERS = {
+  "Content-Type": "text/html; charset=utf-8",
+  "Cache-Control": "no-store",
+  // Nothing from elsewhere, and inline only what is here word for word.
+  "Content-Security-Policy": [
+    "default-src 'none'",
+    `style-src 'sha256-${hash("sha256", style, "base64")}'`,
+    `script-src 'sha256-${hash("sha256", script, "base64")}'`,
+    "img-src data:",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join("; "),
+  "X-Content-Type-Options": "nosniff",
+};
+
+const ICON = encodeURIComponent(
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#2a1730"/><path fill="none" stroke="#e2b65c" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" d="M16 13.5V12a3 3 0 1 1 3-3M16 13.5 27 21.5H5Z"/></svg>`,
+);
+
+/** Sends a page that stands on its own: one response, with its style, its script and its pictures. */
+export function send(res: ServerResponse, status: number, body: Html): void {
+  const document = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>The Cloakroom</title>
+<link rel="icon" href="data:image/svg+xml,${ICON}">
+<style>${{ markup: style }}</style>
+<script type="module">${{ markup: script }}</script>
+</head>
+${body}
+</html>`;
+  res.writeHead(status, HEADERS).end(document.markup);
+}

@@ -1,0 +1,179 @@
+import type { ServerResponse } from "node:http";
+import type { Session } from "../src/index.ts";
+import { type Html, html } from "./html.ts";
+import { send } from "./layout.ts";
+import { colour, type FarmState, panel } from "./panel.ts";
+import type { Guest, Hung } from "./shop.ts";
+import { type Ware, wares } from "./wares.ts";
+
+/** What a shop's pages say of where they were made. */
+export interface About {
+  readonly server: number;
+  /** The store: its name, where sessions are in it, and what is wrong with that. */
+  readonly kept: { readonly name: string; readonly where: string; readonly warning?: string | undefined };
+}
+
+export interface View {
+  readonly about: About;
+  readonly guest: Session<Guest>;
+  /** The guest brought a ticket that is not known here. */
+  readonly isStranger: boolean;
+  readonly note: string | undefined;
+  /** A free hanger for each ware. */
+  readonly hangers: readonly string[];
+  readonly farm: FarmState | undefined;
+}
+
+export function shopPage(res: ServerResponse, view: View): void {
+  const { server, kept } = view.about;
+  const answered = html`<span class="disc" aria-hidden="true">${server}</span> Server ${server} made this page`;
+  const warning = kept.warning && html`<p class="warning"><strong>On purpose:</strong> ${kept.warning}</p>`;
+  const note = view.note && html`<p class="note" role="status">${view.note}</p>`;
+  const body = html`
+<body data-colour="${colour(server)}" data-answered-by="${server}">
+  ${counter(answered, view.farm && withAnswer(view.farm, server))}
+  ${warning}
+  <main>
+    <div class="floor">
+      ${note}
+      ${rail(view)}
+      ${goods(view.hangers)}
+    </div>
+    <aside>
+      ${ticket(view)}
+      ${view.guest.has("name") ? signOut : signIn}
+      <p class="small">The session's id is public. What opens it is in a cookie that no script can read.</p>
+    </aside>
+  </main>
+</body>`;
+  send(res, 200, body);
+}
+
+/** For when no server is left to make a page. */
+export function nobodyPage(res: ServerResponse, farm: FarmState): void {
+  const body = html`<body>${counter(html`Nobody is at the counter: restart a server`, farm)}</body>`;
+  send(res, 503, body);
+}
+
+function counter(answered: Html, farm: FarmState | undefined): Html {
+  return html`
+  <header class="counter">
+    <div class="title">
+      <svg class="logo" viewBox="0 0 64 48" aria-hidden="true">
+        <path d="M32 20v-3a7 7 0 1 1 7-7M32 20 60 40c3 2 2 6-2 6H6c-4 0-5-4-2-6Z" />
+      </svg>
+      <div>
+        <h1>The Cloakroom</h1>
+        <p>Each click goes to the next server. Kill one, and go on shopping.</p>
+      </div>
+      <form class="answered" action="/">${answered} <button id="again">Ask again</button></form>
+    </div>
+    ${farm && html`<section id="panel" aria-label="Behind the counter">${panel(farm)}</section>`}
+  </header>`;
+}
+
+/** The farm told how it was before this page, so this page's answer is not in it yet. */
+function withAnswer(farm: FarmState, server: number): FarmState {
+  return { ...farm, answers: [...farm.answers, { server, method: "GET" }] };
+}
+
+function rail({ about, guest, isStranger }: View): Html {
+  const { rail = [] } = guest.data;
+  const total = rail.reduce((sum, { ware }) => sum + wares[ware]!.price, 0);
+  const count = rail.length === 1 ? "1 thing" : `${rail.length} things`;
+  const empty = isStranger ? `Server ${about.server} knows of nothing that is yours.` : "Hang something up.";
+  return html`
+      <section aria-labelledby="rail">
+        <header>
+          <h2 id="rail">Your rail</h2>
+          ${rail.length > 0 && html`<p class="count">${count}, <strong>€${total}</strong></p>`}
+        </header>
+        <ol class="rail">${rail.length === 0 ? html`<li class="empty">${empty}</li>` : rail.map(hung)}</ol>
+      </section>`;
+}
+
+function hung({ hanger, ware }: Hung): Html {
+  const { name, picture } = wares[ware]!;
+  return html`
+          <li data-hanger="${hanger}" data-ware="${ware}">
+            ${picture}
+            <form method="post" action="/rail/${hanger}/off">
+              <button aria-label="Take off: ${name}" title="Take off">×</button>
+            </form>
+          </li>`;
+}
+
+function goods(hangers: readonly string[]): Html {
+  return html`
+      <section aria-labelledby="goods">
+        <header>
+          <h2 id="goods">For sale</h2>
+          <button id="rush" type="button">One of each, all at once</button>
+        </header>
+        <ul class="goods">${Object.entries(wares).map(([name, ware], i) => good(name, ware, hangers[i]!))}</ul>
+      </section>`;
+}
+
+function good(name: string, { name: title, price, line, picture }: Ware, hanger: string): Html {
+  return html`
+          <li class="ware" data-ware="${name}">
+            <div class="picture">${picture}</div>
+            <h3>${title}</h3>
+            <p class="small">${line}</p>
+            <form method="post" action="/rail">
+              <input type="hidden" name="ware" value="${name}">
+              <input type="hidden" name="hanger" value="${hanger}">
+              <strong>€${price}</strong>
+              <button id="hang-${name}" aria-label="Hang up: ${title}">Hang up</button>
+            </form>
+          </li>`;
+}
+
+function ticket(view: View): Html {
+  const { guest, isStranger, about } = view;
+  return html`
+      <section class="ticket ${isStranger && "unknown"}" aria-labelledby="ticket">
+        <header>
+          <h2 id="ticket">Cloakroom ticket</h2>
+          <p class="number">${isStranger ? "?" : guest.id.slice(0, 6)}</p>
+        </header>
+        ${isStranger ? stranger(about.server) : facts(guest)}
+        <footer>
+          <p>Kept in <strong id="store">${about.kept.name}</strong></p>
+          <p class="small">${about.kept.where}</p>
+        </footer>
+      </section>`;
+}
+
+function facts(guest: Session<Guest>): Html {
+  const { name = "not signed in", visits } = guest.data;
+  const ends = new Date(guest.expiresAt);
+  const minutes = Math.round((ends.getTime() - Date.now()) / 60_000);
+  return html`
+        <dl>
+          <dt>Session</dt><dd><code id="session-id">${guest.id}</code></dd>
+          <dt>Visits</dt><dd id="visits">${visits}</dd>
+          <dt>Ends</dt><dd><time datetime="${ends.toISOString()}">in ${minutes} minutes</time>, if you do nothing</dd>
+          <dt>Guest</dt><dd id="guest">${name}</dd>
+        </dl>`;
+}
+
+function stranger(server: number): Html {
+  return html`<p>Server ${server} does not know the ticket you brought. It has expired, or another server keeps it.</p>`;
+}
+
+const signIn = html`
+      <form class="sign" method="post" action="/sign-in">
+        <label for="name">Sign in as</label>
+        <div>
+          <input id="name" name="name" maxlength="40" autocomplete="off" placeholder="Ada">
+          <button id="sign-in">Sign in</button>
+        </div>
+        <p class="small">You get a new ticket; the old one is dead at once. Your things stay.</p>
+      </form>`;
+
+const signOut = html`
+      <form class="sign" method="post" action="/sign-out">
+        <button id="sign-out">Sign out</button>
+        <p class="small">Ends the session, rail and all, on every server at once.</p>
+      </form>`;
