@@ -1,0 +1,58 @@
+// Opens the demo and a browser on it, for its test and its picture.
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { type Browser, chromium, type Page } from "playwright-core";
+
+export interface RunningFarm {
+  readonly url: string;
+  /** As Ctrl-C does it. */
+  stop(): Promise<void>;
+}
+
+/** Starts the farm on a free port, as `npm run demo -- …args` does, and resolves when it is open. */
+export async function openFarm(...args: string[]): Promise<RunningFarm> {
+  const farm = fork(new URL("./farm.ts", import.meta.url), ["--port", "0", ...args], { stdio: "pipe" });
+  const ended = once(farm, "exit");
+  let printed = "";
+  const url = await new Promise<string>((resolve, reject) => {
+    for (const stream of [farm.stdout!, farm.stderr!]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        printed += text;
+        const [url] = /http:\S+(?=\s)/.exec(printed) ?? [];
+        if (url !== undefined) resolve(url);
+      });
+    }
+    ended.then(() => reject(new Error(`the farm did not open:\n${printed}`)));
+  });
+  return {
+    url,
+    async stop() {
+      farm.kill("SIGINT");
+      await ended;
+    },
+  };
+}
+
+/** Debian's Chromium with a new profile, talking to nobody but the farm. */
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/** Clicks, and waits for the page that answers. */
+export async function click(page: Page, selector: string): Promise<void> {
+  const before = await page.$("body");
+  await page.click(selector);
+  await page.waitForFunction((body) => (body as unknown as { isConnected: boolean }).isConnected === false, before);
+}
