@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const subpaths = Object.keys(manifest.exports)
-  .filter((path) => path !== "./package.json")
+  .filter((path) => !path.endsWith(".json"))
   .map((path) => path.replace(/^\./, "coatcheck"));
 // What the application below brings along, as any Express and Fastify application does.
 const neighbours = ["express", "@types/express", "fastify", "@types/node", "typescript"];
