@@ -72,6 +72,8 @@ export interface Sessions<Data extends object = SessionData> {
   close(): Promise<void>;
 }
 
+// Browsers send two or three, for several paths. Who collects hundreds of dead tickets must not make hundreds of reads.
+const MAX_TICKETS = 5;
 const SWEEP_BATCH = 500;
 // A longer one would fire at once.
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -123,12 +125,14 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     }
     const facts = { mode: mode ?? settings.mode, secure: secure ?? isSecure(source) };
     if (settings.mode === "off") return new RequestSession(context, { ...facts, mode: "off" }, undefined);
+    let tried = 0;
     for (const text of jar.find(cookieHeader(source), facts.secure)) {
       const ticket = office.check(text);
       if (ticket === undefined) {
         events.emit("forged", {});
         continue;
       }
+      if (++tried > MAX_TICKETS) break;
       try {
         const found = await find(ticket);
         if (found !== undefined) return new RequestSession(context, facts, found);

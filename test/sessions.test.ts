@@ -131,6 +131,19 @@ describe("garbage in the cookie", () => {
   });
 });
 
+describe("many tickets in one request", () => {
+  test("cost five reads at most", async () => {
+    const { sessions, store, browser } = setUp();
+    const dead = Array.from({ length: 100 }, () => `__Host-sid=${office.issue().text}`);
+    assert.equal((await sessions.open(dead.join("; "))).isNew, true);
+    assert.deepEqual(store.calls, Array(5).fill("read"));
+    await browser.request((session) => session.set("a", 1));
+    const forged = dead.map((cookie) => `${cookie.slice(0, -1)}${cookie.endsWith("A") ? "B" : "A"}`);
+    const header = [...forged, ...dead.slice(0, 4), browser.cookie, ...dead].join("; ");
+    assert.equal((await sessions.open(header)).get("a"), 1);
+  });
+});
+
 describe("the request's source", () => {
   const header = async () => {
     const { browser, sessions, store } = setUp({ cookie: { secure: "auto" } });
