@@ -325,12 +325,15 @@ describe("parallel requests", () => {
           for (let times = 0; times < 3; times++) {
             session.update("n", (n) => (n as number) + 1);
             session.update("fresh", (n) => ((n as number) ?? 0) + 1);
+            session.update("log", (log) => [...((log as string[]) ?? []), `${i}.${times}`]);
             session.data.counter = (session.data.counter as number) + 1;
             await make(session, noises[i]!);
           }
         });
         assert.equal(left.get("n"), from + 3 * noises.length);
         assert.equal(left.get("fresh"), 3 * noises.length);
+        const log = left.get("log") as string[];
+        assert.deepEqual([...log].sort(), noises.flatMap((_, i) => [`${i}.0`, `${i}.1`, `${i}.2`]).sort());
         assert.equal(left.get("counter"), from + 3 * noises.length);
       }),
       { numRuns: 60 },

@@ -231,13 +231,15 @@ describe("bytes that are no record", () => {
       "[",
       "",
     ]) {
+      // Whole but for the names: each has an end, and the values are "1".
       const text = Buffer.from(names);
-      const bytes = Buffer.alloc(8 + 4 + text.length + 4 + 1);
+      const count = names.split(",").length;
+      const bytes = Buffer.alloc(12 + text.length + 4 * count + count, "1");
+      bytes.fill(0, 0, 12);
       bytes[0] = whole[0]!;
       bytes.writeUInt32LE(text.length, 8);
       text.copy(bytes, 12);
-      bytes.writeUInt32LE(1, 12 + text.length);
-      bytes.write("1", 16 + text.length);
+      for (let i = 0; i < count; i++) bytes.writeUInt32LE(i + 1, 12 + text.length + 4 * i);
       assert.throws(() => SessionRecord.read(bytes), names);
     }
     // Twice, since what was seen once is remembered.
