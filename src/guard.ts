@@ -77,7 +77,7 @@ export function guarded(store: SessionStore, timeout: number, events: Events): S
   if (store.claimExpired) {
     guard.claimExpired = (now, limit) => once("claimExpired", () => store.claimExpired!(now, limit));
   }
-  if (store.watch) guard.watch = (listener) => once("watch", () => store.watch!(listener));
+  if (store.watch) guard.watch = (listener, onListening) => once("watch", () => store.watch!(listener, onListening));
   return guard;
 }
 

@@ -48,8 +48,15 @@ export interface SessionStore {
   /** Removes up to `limit` sessions that expired before `now` and hands each to exactly one caller. */
   claimExpired?(now: number, limit: number): Promise<ClaimedSession[]>;
 
-  /** Reports changes made by anyone, this process included. Resolves once it is listening; the result stops it. */
-  watch?(listener: (change: SessionChange) => void): Promise<() => Promise<void>>;
+  /**
+   * Reports changes made by anyone, this process included. Resolves once it is listening; the result stops it.
+   * `onListening` is told when the subscription is lost (false), after which changes may be missed, and when it is there
+   * again (true).
+   */
+  watch?(
+    listener: (change: SessionChange) => void,
+    onListening?: (listening: boolean) => void,
+  ): Promise<() => Promise<void>>;
 }
 
 /**
