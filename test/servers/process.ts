@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -51,6 +51,7 @@ export async function launch(options: LaunchOptions): Promise<ServerProcess> {
   const log = join(tempDir("log"), "output");
   let pid = 0;
   let exited: Promise<void> | undefined;
+  let child: ChildProcess;
 
   const output = () => readFileSync(log, "utf8");
 
@@ -67,6 +68,8 @@ export async function launch(options: LaunchOptions): Promise<ServerProcess> {
     signal("SIGCONT");
     signal(name, group);
     const timer = setTimeout(signal, 5_000, "SIGKILL");
+    // Whoever waits for the end of a server that is slow to die must not end first.
+    child.ref();
     await exited;
     clearTimeout(timer);
   }
@@ -74,7 +77,7 @@ export async function launch(options: LaunchOptions): Promise<ServerProcess> {
   async function start(): Promise<void> {
     const file = openSync(log, "a");
     // Its own process group, so that a server's workers die with it.
-    const child = spawn(options.command, options.args, {
+    const started = spawn(options.command, options.args, {
       stdio: ["ignore", file, file],
       detached: true,
       ...(options.env && { env: options.env }),
@@ -83,23 +86,24 @@ export async function launch(options: LaunchOptions): Promise<ServerProcess> {
       ...(options.gid !== undefined && { gid: options.gid }),
     });
     closeSync(file);
+    child = started;
     let failure: string | undefined;
     const ended = new Promise<void>((resolve) => {
       const done = (reason: string) => {
         failure = reason;
         exited = undefined;
-        if (child.pid !== undefined) groups.delete(child.pid);
+        if (started.pid !== undefined) groups.delete(started.pid);
         resolve();
       };
-      child.once("error", (error) => done(error.message));
-      child.once("exit", (code, name) => done(`it exited with ${name ?? code}`));
+      started.once("error", (error) => done(error.message));
+      started.once("exit", (code, name) => done(`it exited with ${name ?? code}`));
     });
-    if (child.pid !== undefined) {
-      pid = child.pid;
+    if (started.pid !== undefined) {
+      pid = started.pid;
       exited = ended;
       groups.add(pid);
       // A forgotten server must not keep a finished test from exiting.
-      child.unref();
+      started.unref();
     }
     try {
       await waitFor(
