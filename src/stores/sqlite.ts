@@ -36,7 +36,7 @@ export interface SqliteStatement {
   all(...values: SqliteValue[]): unknown[];
 }
 
-export type SqliteValue = null | number | bigint | string | NodeJS.ArrayBufferView;
+export type SqliteValue = null | number | bigint | string | Uint8Array;
 
 /** A change that waits for the next transaction. It is settled when that has come to an end. */
 interface Change {
@@ -47,6 +47,10 @@ interface Change {
 
 /** Changes that one transaction takes at the most: so many keep the event loop for a few milliseconds. */
 const LARGEST = 128;
+
+/** A process that always has something to write rests so many milliseconds after so many. */
+const REST = 2;
+const STINT = 25;
 
 const QUOTING: Quoting = { quote: '"', longest: 128 };
 
@@ -93,7 +97,7 @@ export function sqlite(options: SqliteOptions): SessionStore {
 
   /** Tries again while another process has the file. SQLite's own way of waiting would stop this whole process. */
   async function despiteOthers<Result>(work: () => Result): Promise<Result> {
-    for (const end = Date.now() + timeout; ; await sleep(1 + Math.random() * 5)) {
+    for (const end = Date.now() + timeout; ; await sleep(1 + Math.random() * 3)) {
       try {
         return work();
       } catch (error) {
@@ -129,6 +133,17 @@ export function sqlite(options: SqliteOptions): SessionStore {
 
   let queue: Change[] = [];
   let writing: Promise<void> | undefined;
+  let rested = 0;
+  let released = 0;
+
+  /** Leaves the file alone for a moment now and then: who waits for it asks every few moments, and must get a turn. */
+  async function giveOthersATurn(): Promise<void> {
+    if (performance.now() - released < REST) {
+      if (performance.now() - rested < STINT) return;
+      await sleep(REST);
+    }
+    rested = performance.now();
+  }
 
   async function write({ begin, commit, rollback }: Statements): Promise<void> {
     // What else this turn of the event loop brings goes along.
@@ -136,12 +151,14 @@ export function sqlite(options: SqliteOptions): SessionStore {
       let batch = queue;
       let begun = false;
       try {
+        await giveOthersATurn();
         // IMMEDIATE: a transaction that begins as a reader may find later that it can't write.
         await despiteOthers(() => begin.run());
         begun = true;
         batch = queue.slice(0, LARGEST);
         const results = batch.map(({ work }) => attempt(work));
         commit.run();
+        released = performance.now();
         for (const [index, { resolve, reject }] of batch.entries()) {
           const { result, error } = results[index]!;
           if (error === undefined) resolve(result);

@@ -122,7 +122,7 @@ describe("a pool that was handed in", () => {
   const pools = { mysql2: createCallbackPool(settings), "mysql2/promise": createPool(settings) };
   for (const [from, pool] of Object.entries(pools)) {
     test(`by ${from} stays open, and its application's settings change nothing`, async () => {
-      const store = mysql({ pool: pool as MysqlPool, createTable: true, table: "handed" });
+      const store = mysql({ pool, createTable: true, table: "handed" });
       await live(store);
       const key = newKey();
       const { expiresAt } = session();
@@ -131,14 +131,14 @@ describe("a pool that was handed in", () => {
       assert.equal(await store.touch(key, expiresAt), true);
       await store.close();
       await assert.rejects(store.read("k"), /closed/);
-      const promised = "promise" in pool ? (pool as unknown as CallbackPool).promise() : pool;
+      const promised = "promise" in pool ? (pool as CallbackPool).promise() : pool;
       await promised.query("SELECT 1");
       await promised.end();
     });
   }
 
   test("excludes other ways to name the database, and one is needed", () => {
-    assert.throws(() => mysql({ pool: admin as unknown as MysqlPool, url }), OptionError);
+    assert.throws(() => mysql({ pool: admin, url }), OptionError);
     assert.throws(() => mysql({}), OptionError);
   });
 });
@@ -192,14 +192,9 @@ test("claimExpired leaves rows that somebody holds, and holds up nobody", async 
   const holder: PoolConnection = await admin.getConnection();
   await holder.query("START TRANSACTION");
   await holder.query("SELECT * FROM swept WHERE `key` = ? FOR UPDATE", [keys[0]]);
-  const [claimed] = await Promise.all([store.claimExpired!(Date.now(), 10), live(store)]);
-  assert.deepEqual(
-    claimed
-      .map(({ key }) => key)
-      .filter((key) => keys.includes(key))
-      .sort(),
-    keys.slice(1).sort(),
-  );
+  const claimed = (await store.claimExpired!(Date.now(), 10)).map(({ key }) => key);
+  assert.deepEqual(claimed.sort(), keys.slice(1).sort());
+  await live(store);
   await holder.query("ROLLBACK");
   holder.release();
   assert.equal((await store.claimExpired!(Date.now(), 10)).length, 1);
