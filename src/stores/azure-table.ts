@@ -5,8 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Duration, milliseconds } from "../duration.ts";
 import { CoatcheckError, OptionError, StoreError } from "../errors.ts";
 import type { ClaimedSession, SessionStore, SessionWrite } from "../store.ts";
-import { type AzureCredential, azureName, defaultCredential, isHashed } from "./azure.ts";
+import { type AzureCredential, defaultCredential } from "./azure.ts";
 import { importPeer } from "./peer.ts";
+import { isHashed, safeName } from "./safe-name.ts";
 
 /**
  * Where the table is and who asks. One of: `connectionString`; `account` or `endpoint` with `accountKey`, `sasToken` or
@@ -252,7 +253,7 @@ export function azureTable(options: AzureTableOptions): SessionStore {
 
   return {
     async read(key) {
-      const row = azureName(key);
+      const row = safeName(key);
       const found = await ask("read", ["missing"], (client, options) =>
         client.getEntity(partitionOf(row), row, options),
       );
@@ -263,7 +264,7 @@ export function azureTable(options: AzureTableOptions): SessionStore {
     },
 
     async create(key, session) {
-      const row = azureName(key);
+      const row = safeName(key);
       const { entity, version } = pack(key, row, session);
       const link = session.owner === undefined ? undefined : await enlist(session.owner, row, session.expiresAt);
       if (link !== undefined) entity.link = link;
@@ -292,7 +293,7 @@ export function azureTable(options: AzureTableOptions): SessionStore {
     },
 
     async update(key, session, ifVersion) {
-      const row = azureName(key);
+      const row = safeName(key);
       const { entity, version } = pack(key, row, session);
       let before: Known | undefined;
       let link: string | undefined;
@@ -323,7 +324,7 @@ export function azureTable(options: AzureTableOptions): SessionStore {
     },
 
     async delete(key, ifVersion) {
-      const row = azureName(key);
+      const row = safeName(key);
       let known = await recall(row, ifVersion);
       for (let round = 0; round < MAX_ROUNDS; round++, known = await look(row)) {
         if (!isLive(known) || (ifVersion !== undefined && known.version !== ifVersion)) return false;
@@ -341,7 +342,7 @@ export function azureTable(options: AzureTableOptions): SessionStore {
     },
 
     async touch(key, expiresAt) {
-      const row = azureName(key);
+      const row = safeName(key);
       let known = await recall(row);
       for (let round = 0; ; round++, known = await look(row)) {
         if (!isLive(known)) return false;
@@ -615,7 +616,7 @@ function partitionOf(row: string): string {
 }
 
 function ownerPartition(owner: string): string {
-  return `o${azureName(owner)}`;
+  return `o${safeName(owner)}`;
 }
 
 function listed({ rowKey }: Entity): { row: string; link: string } {

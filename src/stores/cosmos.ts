@@ -5,8 +5,9 @@ import type { Container, CosmosClient, PatchOperation } from "@azure/cosmos";
 import { type Duration, milliseconds } from "../duration.ts";
 import { CoatcheckError, OptionError, StoreError } from "../errors.ts";
 import type { ClaimedSession, SessionStore, SessionWrite } from "../store.ts";
-import { type AzureCredential, azureName, defaultCredential, isHashed } from "./azure.ts";
+import { type AzureCredential, defaultCredential } from "./azure.ts";
 import { importPeer } from "./peer.ts";
+import { isHashed, safeName } from "./safe-name.ts";
 
 /**
  * Which account and who asks. One of: `connectionString`; `endpoint` with `key` or `credential`, or with neither for the
@@ -250,12 +251,12 @@ export function cosmos(options: CosmosOptions): SessionStore {
 
   const store: SessionStore = {
     async read(key) {
-      const item = await look("read", azureName(key));
+      const item = await look("read", safeName(key));
       return item && { ...unpack(item), version: item.v };
     },
 
     async create(key, session) {
-      const id = azureName(key);
+      const id = safeName(key);
       const content = pack(session);
       const item = { id, ...(isHashed(id) && { name: key }), ...content };
       for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -278,7 +279,7 @@ export function cosmos(options: CosmosOptions): SessionStore {
     },
 
     async update(key, session, ifVersion) {
-      const id = azureName(key);
+      const id = safeName(key);
       const content = pack(session);
       // Anything else is no version of ours, and must not become a part of the condition.
       if (typeof ifVersion === "string" && /^[0-9a-f]{24}$/.test(ifVersion)) {
@@ -294,7 +295,7 @@ export function cosmos(options: CosmosOptions): SessionStore {
     },
 
     async delete(key, ifVersion) {
-      const id = azureName(key);
+      const id = safeName(key);
       for (let round = 0; round < MAX_ROUNDS; round++) {
         const found = await look("delete", id);
         if (found === undefined || (ifVersion !== undefined && found.v !== ifVersion)) return false;
@@ -310,7 +311,7 @@ export function cosmos(options: CosmosOptions): SessionStore {
     async touch(key, expiresAt) {
       const condition = `c.expires > ${Date.now()}`;
       const changes = { expires: expiresAt, ttl: ttlUntil(expiresAt) };
-      const answer = await patch("touch", azureName(key), condition, changes, ["missing", "changed"]);
+      const answer = await patch("touch", safeName(key), condition, changes, ["missing", "changed"]);
       return answer !== "missing" && answer !== "changed";
     },
 

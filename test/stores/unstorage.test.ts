@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { describe, test } from "node:test";
+import { conformance } from "../../src/conformance/index.ts";
+import { OptionError } from "../../src/errors.ts";
+import { createSessions } from "../../src/index.ts";
+import type { SessionStore } from "../../src/store.ts";
+import { fromUnstorage, type UnstorageLike } from "../../src/stores/unstorage.ts";
+import { tempDir } from "../servers/process.ts";
+
+const HOUR = 3_600_000;
+
+const unstorage = await load<{ createStorage(options?: object): UnstorageLike }>("unstorage");
+const fsDriver = await load<{ default(options: { base: string }): object }>("unstorage/drivers/fs-lite");
+describe("unstorage: conformance", { skip: unstorage === undefined && "unstorage is not installed" }, () => {
+  const inMemory = unstorage?.createStorage();
+  describe("memory", () => suite(() => fromUnstorage(inMemory!)));
+  const inFiles = unstorage?.createStorage({ driver: fsDriver!.default({ base: tempDir("unstorage") }) });
+  describe("files", () => suite(() => fromUnstorage(inFiles!)));
+});
+
+describe("a plain storage with unstorage's interface: conformance", () => {
+  const storage = plainStorage();
+  suite(() => fromUnstorage(storage));
+});
+
+describe("fromUnstorage", () => {
+  test("says that the last writer wins", () => {
+    assert.equal(fromUnstorage(plainStorage()).atomic, false);
+  });
+
+  test("gives the driver a time to live that is not shorter than the session's", async () => {
+    const ttls: (number | undefined)[] = [];
+    const storage = plainStorage();
+    const setItem = storage.setItem;
+    storage.setItem = (key, value, options) => {
+      ttls.push(options.ttl);
+      return setItem(key, value, options);
+    };
+    const store = fromUnstorage(storage);
+    for (const life of [-5, 1, 1_001, 30 * 24 * HOUR]) await store.create(newKey(), session("x", Date.now() + life));
+    assert.deepEqual(ttls, [1, 1, 2, undefined]);
+  });
+
+  test("keeps to its base", async () => {
+    const storage = plainStorage();
+    const [a, b] = [fromUnstorage(storage, { base: "app:a" }), fromUnstorage(storage, { base: "app:b" })];
+    await a.create("k", session("in a"));
+    assert.equal(await b.read("k"), undefined);
+    assert.deepEqual([await listed(a), await listed(b)], [["k"], []]);
+    assert.deepEqual(await storage.getKeys(""), ["app:a:k"]);
+  });
+
+  test("a driver that keeps nothing is an error", async () => {
+    const store = fromUnstorage({ ...plainStorage(), setItem: async () => {} });
+    await assert.rejects(store.create("k", session()), /read-only/);
+  });
+
+  test("what is no storage is refused, and a base that would run into others", () => {
+    assert.throws(() => fromUnstorage({} as UnstorageLike), OptionError);
+    for (const base of ["", ":", "a/b", "a:", "a?b"]) {
+      assert.throws(() => fromUnstorage(plainStorage(), { base }), OptionError, base);
+    }
+  });
+
+  test("serves the core", () => serves(fromUnstorage(plainStorage())));
+});
+
+/** Without several processes: there, the last writer wins. */
+function suite(makeStore: () => SessionStore): void {
+  for (const { name, run } of conformance(makeStore, { list: true, claimExpired: true, watch: false })) test(name, run);
+}
+
+async function serves(store: SessionStore): Promise<void> {
+  const sessions = createSessions<{ user?: string }>({ store, secret: "a secret of at least 32 characters" });
+  const first = await sessions.open("");
+  first.data.user = "ann";
+  const [setCookie] = await first.commit();
+  const second = await sessions.open(setCookie!.split(";")[0]!);
+  assert.equal(second.data.user, "ann");
+  await second.destroy();
+  await second.commit();
+  const third = await sessions.open(setCookie!.split(";")[0]!);
+  assert.equal(third.data.user, undefined);
+  await sessions.close();
+}
+
+function plainStorage(): UnstorageLike {
+  const data = new Map<string, string>();
+  return {
+    getItem: async (key) => JSON.parse(data.get(key) ?? "null"),
+    setItem: async (key, value) => void data.set(key, JSON.stringify(value)),
+    removeItem: async (key) => void data.delete(key),
+    getKeys: async (base) => [...data.keys()].filter((key) => key.startsWith(base)),
+  };
+}
+
+async function load<Module>(name: string): Promise<Module | undefined> {
+  return import(name).catch(() => undefined);
+}
+
+async function listed(store: SessionStore): Promise<string[]> {
+  const keys = [];
+  for await (const { key } of store.list!({})) keys.push(key);
+  return keys;
+}
+
+function session(text = "coat", expiresAt = Date.now() + HOUR) {
+  return { value: Buffer.from(text), expiresAt };
+}
+
+function newKey(): string {
+  return randomBytes(18).toString("base64url");
+}
