@@ -10,18 +10,22 @@ import { control } from "./control.ts";
 import { fleet } from "./fleet.ts";
 import { nobodyPage } from "./page.ts";
 import type { FarmState } from "./panel.ts";
-import { places } from "./stores.ts";
+import { describePlace, places, preparePlace } from "./stores.ts";
 
-const USAGE = `npm run demo -- [--store ${Object.keys(places).join("|")}] [--port 3000] [--servers 3]`;
+const USAGE = `npm run demo -- [--port 3000] [--servers 3]
+  [--store ${Object.keys(places).join("|")}]
+  [--config demo/session.json | --web-config demo/web.config]`;
 const SHOWN_ANSWERS = 18;
 
 let stopping = false;
 const wanted = readArguments();
-const place = places[wanted.store]!;
+// Where a configuration file looks for it.
+const secret = process.env.SESSION_SECRET || randomBytes(32).toString("base64url");
+process.env.SESSION_SECRET = secret;
+const kept = await preparePlace(wanted.kept).catch(giveUp);
 const setup = {
-  place: wanted.store,
-  address: await place.prepare().catch(giveUp),
-  secret: randomBytes(32).toString("base64url"),
+  kept,
+  secret,
   // Cookies don't know ports: two farms side by side must not take each other's tickets.
   cookie: `cloakroom-${randomBytes(3).toString("hex")}`,
 };
@@ -58,7 +62,8 @@ console.log("The cloakroom opens.");
 await Promise.all(farm.servers.map(({ number }) => farm.start(number))).catch(giveUp);
 const port = await listen(wanted.port);
 if (port !== wanted.port && wanted.port !== 0) console.log(`  port ${wanted.port} is taken, ${port} is free`);
-console.log(`  sessions: ${wanted.store}. ${place.where}`);
+const { name, where } = describePlace(kept);
+console.log(`  sessions: ${name}. ${where}`);
 console.log(`\n  http://127.0.0.1:${port}\n\nCtrl-C closes it.`);
 
 /** The port, or the next one that is free. */
@@ -93,6 +98,8 @@ function readArguments() {
     const { values } = parseArgs({
       options: {
         store: { type: "string", default: "file" },
+        config: { type: "string" },
+        "web-config": { type: "string" },
         port: { type: "string", default: "3000" },
         servers: { type: "string", default: "3" },
       },
@@ -101,7 +108,14 @@ function readArguments() {
     if (!Object.hasOwn(places, values.store)) throw new Error(`There is no store "${values.store}".`);
     if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`"${values.port}" is no port.`);
     if (!Number.isInteger(servers) || servers < 1 || servers > 9) throw new Error("A farm has 1 to 9 servers.");
-    return { store: values.store, port, servers };
+    const { config, "web-config": webConfig, store } = values;
+    const kept =
+      config !== undefined
+        ? ({ configuration: "config", file: config } as const)
+        : webConfig !== undefined
+          ? ({ configuration: "web-config", file: webConfig } as const)
+          : { store };
+    return { kept, port, servers };
   } catch (error) {
     console.error(`${(error as Error).message}\n${USAGE}`);
     process.exit(2);

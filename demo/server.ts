@@ -1,16 +1,13 @@
 // One server of the farm: a process of its own, with nothing in it that another server could not do as well.
 import type { AddressInfo } from "node:net";
-import { createSessions } from "../src/index.ts";
+import { createSessions, type SessionsOptions } from "../src/index.ts";
 import { type Guest, newGuest, shop } from "./shop.ts";
-import { places } from "./stores.ts";
+import { describePlace, type Kept, openPlace } from "./stores.ts";
 
 /** What the farm tells a server, in its environment. */
 export interface Setup {
   number: number;
-  /** A row of the table of stores. */
-  place: string;
-  /** What that row's `prepare` gave. */
-  address: string;
+  kept: Kept;
   secret: string;
   cookie: string;
 }
@@ -20,19 +17,19 @@ export interface Ready {
   port: number;
 }
 
-const { number, place: name, address, secret, cookie }: Setup = JSON.parse(process.env.CLOAKROOM_SERVER!);
-const { where, warning, open } = places[name]!;
+const { number, kept, secret, cookie }: Setup = JSON.parse(process.env.CLOAKROOM_SERVER!);
+const options = await openPlace(kept);
 
 const sessions = createSessions<Guest>({
-  ...open(address),
   secret,
-  cookie: { name: cookie, secure: "auto" },
   idleTimeout: "20m",
   absoluteTimeout: "8h",
+  ...(options as SessionsOptions<Guest>),
+  cookie: { secure: "auto", ...options.cookie, name: cookie },
   initial: newGuest,
 });
 
-const about = { server: number, kept: { name, where, warning } };
+const about = { server: number, kept: describePlace(kept) };
 const server = shop(sessions, { about, cookie }).listen(0, "127.0.0.1", () => {
   const { port } = server.address() as AddressInfo;
   process.send!({ port } satisfies Ready, () => {}); // fails only if the farm is gone

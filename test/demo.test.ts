@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { click, openBrowser, openFarm, type RunningFarm } from "../demo/drive.ts";
@@ -62,6 +63,29 @@ for (const store of ["file", "redis"]) {
       await click(page, "#sign-out");
       assert.deepEqual((await seen(page)).rail, []);
       assert.equal(await page.textContent("#guest"), "not signed in");
+    });
+  });
+}
+
+const configurations = [
+  ...["postgres", "mysql", "sqlite", "azure-table", "cosmos"].map((store) => ["--store", store]),
+  ["--config", "demo/session.json"],
+  ["--web-config", "demo/web.config"],
+];
+for (const args of configurations) {
+  describe(`the same shop with ${args.join(" ")}`, () => {
+    openBefore(...args);
+
+    test("keeps a guest's things when the server that answered is killed", async () => {
+      const page = await visit();
+      for (const ware of ["coat", "hat"]) await click(page, `#hang-${ware}`);
+      const { server, rail, id } = await seen(page);
+      assert.deepEqual(rail, ["coat", "hat"]);
+      await click(page, `#kill-${server}`);
+      await click(page, "#hang-scarf");
+      const after = await seen(page);
+      assert.deepEqual([after.rail, after.id], [["coat", "hat", "scarf"], id]);
+      assert.equal(await page.textContent("#store"), basename(args[1]!));
     });
   });
 }
