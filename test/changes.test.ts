@@ -502,6 +502,29 @@ describe("a conflict", () => {
     }
   });
 
+  test("replays nothing where the value was changed in place as well: my whole value wins, and saved functions rest", async () => {
+    const concat = (item: string) => (list: unknown) => [...(list as string[]), item];
+    const theirs = (session: Session<Data>) => session.update("list", concat("theirs"));
+    const changedAfter = await race({}, { list: ["start"] }, theirs, (session) => {
+      session.update("list", concat("mine"));
+      (session.data.list as string[]).push("in place");
+    });
+    assert.deepEqual(changedAfter.get("list"), ["start", "mine", "in place"]);
+    const changedBefore = await race({}, { list: ["start"] }, theirs, (session) => {
+      (session.data.list as string[]).push("in place");
+      session.update("list", concat("mine"));
+    });
+    assert.deepEqual(changedBefore.get("list"), ["start", "in place", "mine"]);
+    const changedBack = await race({}, { list: ["start"] }, theirs, async (session) => {
+      session.update("list", concat("mine"));
+      (session.data.list as string[]).push("in place");
+      const saving = session.save();
+      (session.data.list as string[]).pop();
+      await saving;
+    });
+    assert.deepEqual(changedBack.get("list"), ["start", "mine"]);
+  });
+
   test("of a counter counts both differences, from where each began", async () => {
     const merge = { c: "counter" };
     const add = (by: number) => (session: Session<Data>) => session.set("c", ((session.get("c") as number) ?? 0) + by);

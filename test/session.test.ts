@@ -454,10 +454,30 @@ describe("a session that ended while a request ran", () => {
       assert.equal(await slow.save(), false);
       assert.equal(await slow.regenerate(), false);
       assert.equal(await slow.reload(), false);
+      store.calls.length = 0; // it has been asked once
+      assert.equal(await slow.regenerate(), false);
+      slow.set("b", 2);
+      assert.equal(await slow.save(), false);
       assert.deepEqual(await slow.commit(), []);
+      assert.deepEqual(store.calls, []);
       assert.equal(named(events, "gone").length, 1, ask);
       assert.equal(store.rows.size, 0);
     }
+  });
+
+  test("can be left behind with destroy: what is written then begins a new one", async () => {
+    const { browser, sessions, store } = setUp();
+    await browser.request((session) => session.set("a", 1));
+    const slow = await browser.open();
+    await sessions.revoke(slow.id);
+    slow.set("a", 2);
+    assert.equal(await slow.save(), false);
+    await slow.destroy();
+    slow.set("b", 1);
+    assert.equal(await slow.save(), true);
+    assert.equal((await browser.end(slow)).length, 1);
+    assert.deepEqual(await browser.contents(), { b: 1 });
+    assert.equal(store.rows.size, 1);
   });
 
   test("that only expired while a request ran is not revived either", async (t) => {
@@ -831,6 +851,37 @@ describe("save, reload and discard", () => {
       });
       assert.deepEqual(await browser.contents(), expected, name);
     }
+  });
+
+  test("after a save that was merged with another request's, what it changed by update is fresh", async () => {
+    const { browser } = setUp();
+    await browser.request((session) => Object.assign(session.data, { list: ["start"], n: 1 }));
+    const session = await browser.open();
+    await browser.request((other) => {
+      other.update("list", (list) => [...(list as string[]), "theirs"]);
+      other.update("n", (n) => (n as number) + 10);
+    });
+    session.update("list", (list) => [...(list as string[]), "mine"]);
+    session.update("n", (n) => (n as number) + 1);
+    await session.save();
+    assert.deepEqual(session.data.list, ["start", "theirs", "mine"]);
+    assert.equal(session.data.n, 12);
+    (session.data.list as string[]).push("in place");
+    await browser.end(session);
+    assert.deepEqual(await browser.contents(), { list: ["start", "theirs", "mine", "in place"], n: 12 });
+  });
+
+  test("a clear that is saved does not clear what others add later", async () => {
+    const { browser } = setUp();
+    await browser.request((session) => Object.assign(session.data, { a: 1, b: 1 }));
+    await browser.request(async (session) => {
+      session.clear();
+      session.set("mine", 1);
+      await session.save();
+      await browser.request((other) => other.set("theirs", 1));
+      session.set("mine", 2);
+    });
+    assert.deepEqual(await browser.contents(), { mine: 2, theirs: 1 });
   });
 
   test("a value that can't be kept, set while a save is under way, fails the next one only", async () => {
