@@ -174,12 +174,14 @@ export function cosmos(options: CosmosOptions): SessionStore {
     let pages: { fetchNext(): Promise<Response & { resources: Item[] }>; hasMoreResults(): boolean } | undefined;
     while (pages === undefined || pages.hasMoreResults()) {
       const page = await ask(what, [], async (container, { abortSignal }) => {
-        abortSignal.addEventListener("abort", () => controller.abort());
+        // The client takes one signal for all pages, and each page has its own time.
+        const abort = () => controller.abort();
+        abortSignal.addEventListener("abort", abort);
         pages ??= container.items.query<Item>(
           { query: text, parameters: named },
           { maxItemCount, abortSignal: controller.signal },
         );
-        return pages.fetchNext();
+        return pages.fetchNext().finally(() => abortSignal.removeEventListener("abort", abort));
       });
       yield page.resources ?? [];
     }
@@ -282,16 +284,18 @@ export function cosmos(options: CosmosOptions): SessionStore {
       const id = safeName(key);
       const content = pack(session);
       // Anything else is no version of ours, and must not become a part of the condition.
-      if (typeof ifVersion === "string" && /^[0-9a-f]{24}$/.test(ifVersion)) {
+      const isOurs = typeof ifVersion === "string" && /^[0-9a-f]{24}$/.test(ifVersion);
+      if (isOurs) {
         const condition = `c.v = '${ifVersion}' and c.expires > ${Date.now()}`;
         const answer = await patch("update", id, condition, content, ["missing", "changed"]);
         if (answer === "missing") return "gone";
         if (answer !== "changed") return content.v;
       }
-      const found = await look("update", id);
+      // A refused write has brought the session token that makes the read wait for the newest state.
+      const found = await (isOurs ? readItem("update", id) : look("update", id));
+      if (found === undefined || !isLive(found)) return "gone";
       // Our own, written by a request whose answer was lost.
-      if (found?.v === content.v) return content.v;
-      return found === undefined ? "gone" : "conflict";
+      return found.v === content.v ? content.v : "conflict";
     },
 
     async delete(key, ifVersion) {

@@ -469,6 +469,16 @@ describe("faults", () => {
     assert.equal(await store.read(key), undefined);
   });
 
+  test("a sweep may take longer than a call, and each of its requests may not", async () => {
+    const store = open({ claimExpired: true, container: "long", requestTimeout: 200, maxThrottleWait: 200 });
+    const ended = () => store.create(newKey(), session({ expiresAt: Date.now() - 1 }));
+    await ended();
+    await Promise.all(Array.from({ length: 119 }, ended));
+    // A page of 100 is removed 16 at a time.
+    server.fault = ({ method }) => (method === "DELETE" ? { delay: 80 } : undefined);
+    assert.equal((await store.claimExpired!(Date.now(), 1_000)).length, 120);
+  });
+
   test("a sweep that breaks off hands over what it has removed", async () => {
     const store = open({ claimExpired: true, container: "swept" });
     const keys = Array.from({ length: 5 }, newKey);
