@@ -52,6 +52,9 @@ const LARGEST = 128;
 const REST = 2;
 const STINT = 25;
 
+/** Node 22 binds the empty value as NULL. */
+const VALUE = "coalesce(?, x'')";
+
 const QUOTING: Quoting = { quote: '"', longest: 128 };
 
 /**
@@ -189,7 +192,7 @@ export function sqlite(options: SqliteOptions): SessionStore {
 
     async update(key, { value, expiresAt, owner }, ifVersion) {
       mustFit(key, owner);
-      const values = [key, ifVersion, expiresAt, owner ?? null, binary(value)];
+      const values = [expiresAt, owner ?? null, binary(value), key, ifVersion];
       return change(({ update, read }) => {
         if (update.run(...values, Date.now()).changes === 1) return Number(ifVersion) + 1;
         return read.get(key, Date.now()) ? "conflict" : "gone";
@@ -201,7 +204,7 @@ export function sqlite(options: SqliteOptions): SessionStore {
     },
 
     async touch(key, expiresAt) {
-      return (await change(({ touch }) => touch.run(key, expiresAt, Date.now()))).changes === 1;
+      return (await change(({ touch }) => touch.run(expiresAt, key, Date.now()))).changes === 1;
     },
 
     close: client.close,
@@ -209,8 +212,8 @@ export function sqlite(options: SqliteOptions): SessionStore {
     list({ owner }) {
       return pages((after) =>
         look((sql) => {
-          const values = [after, Date.now(), PAGE];
-          return (owner === undefined ? sql.list.all(...values) : sql.listOwner.all(...values, owner)) as Row[];
+          const from = [after, Date.now()];
+          return (owner === undefined ? sql.list.all(...from, PAGE) : sql.listOwner.all(...from, owner, PAGE)) as Row[];
         }),
       );
     },
@@ -239,36 +242,36 @@ CREATE INDEX IF NOT EXISTS ${index("owner")} ON ${table} (owner, key) WHERE owne
 type Statements = ReturnType<typeof statements>;
 
 function statements(database: SqliteDatabase, { table }: Names) {
-  const entries = `SELECT key, expires_at, owner FROM ${table} WHERE key > ?1 AND expires_at > ?2`;
+  const entries = `SELECT key, expires_at, owner FROM ${table} WHERE key > ? AND expires_at > ?`;
   return {
     read: database.prepare(
-      `SELECT key, version, expires_at, owner, value FROM ${table} WHERE key = ?1 AND expires_at > ?2`,
+      `SELECT key, version, expires_at, owner, value FROM ${table} WHERE key = ? AND expires_at > ?`,
     ),
 
     // An expired session that nobody has swept yet makes room.
     create: database.prepare(
-      `INSERT INTO ${table} AS old (key, version, expires_at, owner, value) VALUES (?1, ?2, ?3, ?4, ?5)
+      `INSERT INTO ${table} AS old (key, version, expires_at, owner, value) VALUES (?, ?, ?, ?, ${VALUE})
        ON CONFLICT (key) DO UPDATE
        SET version = excluded.version, expires_at = excluded.expires_at, owner = excluded.owner, value = excluded.value
-       WHERE old.expires_at <= ?6`,
+       WHERE old.expires_at <= ?`,
     ),
 
     update: database.prepare(
-      `UPDATE ${table} SET version = version + 1, expires_at = ?3, owner = ?4, value = ?5
-       WHERE key = ?1 AND version = ?2 AND expires_at > ?6`,
+      `UPDATE ${table} SET version = version + 1, expires_at = ?, owner = ?, value = ${VALUE}
+       WHERE key = ? AND version = ? AND expires_at > ?`,
     ),
 
     delete: database.prepare(
-      `DELETE FROM ${table} WHERE key = ?1 AND expires_at > ?2 AND (?3 IS NULL OR version = ?3)`,
+      `DELETE FROM ${table} WHERE key = ? AND expires_at > ? AND version = coalesce(?, version)`,
     ),
 
-    touch: database.prepare(`UPDATE ${table} SET expires_at = ?2 WHERE key = ?1 AND expires_at > ?3`),
+    touch: database.prepare(`UPDATE ${table} SET expires_at = ? WHERE key = ? AND expires_at > ?`),
 
-    list: database.prepare(`${entries} ORDER BY key LIMIT ?3`),
-    listOwner: database.prepare(`${entries} AND owner = ?4 ORDER BY key LIMIT ?3`),
+    list: database.prepare(`${entries} ORDER BY key LIMIT ?`),
+    listOwner: database.prepare(`${entries} AND owner = ? ORDER BY key LIMIT ?`),
 
     claim: database.prepare(
-      `DELETE FROM ${table} WHERE key IN (SELECT key FROM ${table} WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)
+      `DELETE FROM ${table} WHERE key IN (SELECT key FROM ${table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
        RETURNING key, version, expires_at, owner, value`,
     ),
 
