@@ -13,6 +13,11 @@ export interface SessionEvents {
   end: { id: string; reason: EndReason; data?: Readonly<Record<string, unknown>> };
   /** Another request wrote first; this one's changes are replayed over its state. `attempt` counts from 1. */
   conflict: { id: string; attempt: number };
+  /**
+   * A change went to a store without compare-and-swap (`atomic: false`). If another server wrote at the same moment, the
+   * last writer has won.
+   */
+  lastWriterWins: { id: string };
   /** A request changed a session that had ended meanwhile. Its changes are dropped. */
   gone: { id: string };
   /** A cookie was turned away: mistyped, forged, or made under another secret. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { StoreError } from "./errors.ts";
+import { CoatcheckError, StoreError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -26,6 +26,11 @@ export function guarded(store: SessionStore, timeout: number, events: Events): S
       breaker.succeeded();
       return result;
     } catch (cause) {
+      // The store is well and refuses what it was given, such as a session above its limit.
+      if (cause instanceof CoatcheckError && !(cause instanceof StoreError)) {
+        breaker.succeeded();
+        throw cause;
+      }
       breaker.failed();
       const error = asStoreError(operation, cause);
       events.emit("storeError", { operation, error });
@@ -39,13 +44,15 @@ export function guarded(store: SessionStore, timeout: number, events: Events): S
       try {
         return await once(operation, run);
       } catch (error) {
-        if (attempt === ATTEMPTS || breaker.isOpen || Date.now() > giveUpAt) throw error;
+        const isFinal = !(error instanceof StoreError) || attempt === ATTEMPTS || breaker.isOpen;
+        if (isFinal || Date.now() > giveUpAt) throw error;
         await sleep(2 ** attempt * 10 * Math.random());
       }
     }
   }
 
   const guard: SessionStore = {
+    ...(store.atomic === false && { atomic: false }),
     read: (key, touchUntil) => repeatable("read", () => store.read(key, touchUntil)),
     create: (key, session) => once("create", () => store.create(key, session)),
     update: (key, session, ifVersion) => once("update", () => store.update(key, session, ifVersion)),

@@ -319,7 +319,10 @@ export class RequestSession implements Session {
       const record = this.#newRecord(changes, base.record);
       const version = await store.update(ticket.key, this.#sealed(record, ticket), base.version);
       if (version === "gone") return undefined;
-      if (version !== "conflict") return { record, version };
+      if (version !== "conflict") {
+        if (store.atomic === false) events.emit("lastWriterWins", { id: ticket.key });
+        return { record, version };
+      }
       events.emit("conflict", { id: ticket.key, attempt });
       if (attempt > 1) await sleep(Math.random() * Math.min(2 ** attempt, MAX_BACKOFF));
       const newer = await this.#readAgain();

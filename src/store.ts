@@ -42,10 +42,19 @@ export interface SessionStore {
    */
   readonly inProcess?: true;
 
+  /**
+   * False if the store has no compare-and-swap of its own, so that between processes the last writer wins. The core then
+   * reports each change that was written without it.
+   */
+  readonly atomic?: false;
+
   /** Live sessions, all or those of one owner, in no particular order. May miss sessions that begin while it runs. */
   list?(query: { owner?: string }): AsyncIterable<SessionEntry>;
 
-  /** Removes up to `limit` sessions that expired before `now` and hands each to exactly one caller. */
+  /**
+   * Removes up to `limit` sessions that expired before `now` and hands each to exactly one caller. If it fails after it
+   * has removed some, it gives those: nobody else will.
+   */
   claimExpired?(now: number, limit: number): Promise<ClaimedSession[]>;
 
   /**

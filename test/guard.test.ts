@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { StoreError } from "../src/errors.ts";
+import { SessionTooLargeError, StoreError } from "../src/errors.ts";
 import { Events } from "../src/events.ts";
 import { guarded } from "../src/guard.ts";
 import type { SessionStore } from "../src/store.ts";
@@ -61,6 +61,20 @@ async function isStoreError(work: Promise<unknown>, cause?: unknown): Promise<St
 }
 
 describe("a guarded store", () => {
+  test("that refuses what it is given is well: the refusal passes, and no breaker opens", async () => {
+    const inner = watched();
+    const { store, errors } = guard(inner);
+    const tooLarge = new SessionTooLargeError(2, 1, "");
+    inner.before = (operation) => {
+      if (operation === "create") throw tooLarge;
+    };
+    for (let i = 0; i < 10; i++) {
+      await assert.rejects(store.create("k", write()), (error) => error === tooLarge);
+    }
+    assert.equal(await store.read("k"), undefined);
+    assert.deepEqual(errors, []);
+  });
+
   test("answers as the store does, and has its abilities, no more", async () => {
     const { store } = guard(watched());
     const version = await store.create("k", { ...write(), owner: "o" });
