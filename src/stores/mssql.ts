@@ -4,19 +4,23 @@ import type { SessionStore } from "../store.ts";
 import { importPeer } from "./peer.ts";
 import { batchedRead } from "./sql/batch.ts";
 import { despiteDeadlock, onFirstUse, storeError } from "./sql/client.ts";
+import { type AzureCredential, authentication } from "./sql/entra.ts";
 import { binary, claimed, firstVersion, mustFit, PAGE, padToPowerOfTwo, pages, type Row, stored } from "./sql/rows.ts";
 import { type Names, type Quoting, type TableOptions, tableNames } from "./sql/table.ts";
 
 export interface MssqlOptions extends TableOptions {
-  /** The database in ADO.NET's form, as in `"Server=tcp:x.database.windows.net;Database=y;User Id=…;Password=…"`. */
+  /**
+   * The database in ADO.NET's form, as in `"Server=tcp:x.database.windows.net;Database=y;User Id=…;Password=…"`, or with
+   * `Authentication=Active Directory Default` for Entra ID.
+   */
   connectionString?: string;
   /** The server's name, as in `"x.database.windows.net"`: for Entra ID, with `database`. */
   server?: string;
   /** The database's name. */
   database?: string;
   /**
-   * Who to be for Entra ID: a credential of `@azure/identity`. Default, with `server` and without other credentials in
-   * `connection`: `DefaultAzureCredential`, which is the managed identity on Azure and your login at your desk.
+   * Who to be for Entra ID: a credential of `@azure/identity`. Default, with `server`: `DefaultAzureCredential`, which is
+   * the managed identity on Azure and your login at your desk.
    */
   credential?: AzureCredential;
   /** Further options of `mssql`'s `ConnectionPool`, such as `{ pool: { max: 20 } }`. `pool.max` is 10 by default. */
@@ -27,11 +31,6 @@ export interface MssqlOptions extends TableOptions {
   createTable?: boolean;
   /** How long a statement may take, and making a connection. Not for a `pool` of yours. Default: `"15s"`. */
   timeout?: Duration;
-}
-
-/** What a credential of `@azure/identity` is. */
-export interface AzureCredential {
-  getToken(scopes: string | string[], options?: object): Promise<unknown>;
 }
 
 /** What is needed of a `ConnectionPool`. */
@@ -70,16 +69,17 @@ const QUOTING: Quoting = { quote: "[", longest: 128 };
 /**
  * Keeps sessions in Azure SQL Database, or SQL Server 2016 or later, with the package `mssql`. Connects on first use.
  *
- * @throws OptionError if a name can't be one, or unless exactly one way to the database is given.
+ * @throws OptionError if a name can't be one, or unless exactly one way to the database is given, and one to sign in.
  */
 export function mssql(options: MssqlOptions): SessionStore {
   const { connectionString, server, database, credential, connection, pool: given, createTable = false } = options;
   if ((given === undefined) === ((connectionString ?? server ?? connection) === undefined)) {
     throw new OptionError("server", server, 'give "connectionString" or "server", or instead of them a "pool".');
   }
-  if (credential !== undefined && server === undefined) {
+  if (credential !== undefined && connectionString === undefined && server === undefined) {
     throw new OptionError("credential", credential, 'give the "server" and "database" that it is for.');
   }
+  const signIn = authentication(options);
   const timeout = milliseconds("timeout", options.timeout ?? "15s");
   const names = tableNames(options, QUOTING);
   const sql = statements(names);
@@ -102,7 +102,8 @@ export function mssql(options: MssqlOptions): SessionStore {
       connectionTimeout: timeout,
       requestTimeout: timeout,
       ...(connectionString !== undefined && ConnectionPool.parseConnectionString(connectionString)),
-      ...(server !== undefined && { server, database, authentication: entraId(credential) }),
+      ...(server !== undefined && { server, database }),
+      ...(signIn !== undefined && { authentication: signIn }),
       ...connection,
     };
   }
@@ -177,7 +178,7 @@ export function mssql(options: MssqlOptions): SessionStore {
     },
 
     async claimExpired(now, limit) {
-      return (await run(sql.claim, { now, limit })).rows.map(claimed);
+      return claimed((await run(sql.claim, { now, limit })).rows);
     },
   };
 }
@@ -225,7 +226,7 @@ function statements({ table }: Names) {
 
     // Rows that another server is sweeping are skipped.
     claim: `DELETE TOP (@limit) FROM ${table} WITH (ROWLOCK, READPAST)
-       OUTPUT deleted.[key], deleted.[version], deleted.[expires_at], deleted.[owner], deleted.[value]
+       OUTPUT deleted.[key], deleted.[expires_at], deleted.[owner], deleted.[value]
        WHERE [expires_at] <= @now`,
   };
 }
@@ -238,12 +239,6 @@ async function create(pool: MssqlPool, options: TableOptions): Promise<void> {
       // Another server that starts was faster.
       if (numberOf(error) !== ALREADY_THERE) throw error;
     });
-}
-
-function entraId(credential: AzureCredential | undefined): object {
-  return credential === undefined
-    ? { type: "azure-active-directory-default", options: {} }
-    : { type: "token-credential", options: { credential } };
 }
 
 function typeOf(name: string, types: Mssql): unknown {

@@ -208,7 +208,7 @@ export function mysql(options: MysqlOptions): SessionStore {
           throw error;
         }
       });
-      return rows.map(claimed);
+      return claimed(rows);
     },
   };
 }
@@ -245,7 +245,7 @@ function statements({ table }: Names) {
     list: `${entries} ORDER BY \`key\` LIMIT ${PAGE}`,
     listOwner: `${entries} AND owner = ? ORDER BY \`key\` LIMIT ${PAGE}`,
     expired: (limit: number) =>
-      `SELECT \`key\`, version, expires_at, owner, value FROM ${table}
+      `SELECT \`key\`, expires_at, owner, value FROM ${table}
       WHERE expires_at <= ? ORDER BY expires_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`,
     // Joined, because for IN a small table is scanned, and the scan waits for rows that others hold.
     sweep: (keys: number) => {

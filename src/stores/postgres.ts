@@ -212,7 +212,7 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
     },
 
     async claimExpired(now, limit) {
-      return (await run(sql.claim, [now, limit])).rows.map(claimed);
+      return claimed((await run(sql.claim, [now, limit])).rows);
     },
 
     ...(notify && { watch: changes.watch }),
@@ -300,7 +300,7 @@ function statements(
       "delete",
       `DELETE FROM ${table} WHERE key = ANY (ARRAY (
          SELECT key FROM ${table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`,
-      ALL,
+      "key, expires_at, owner, value",
     ),
   };
   const named = Object.entries(texts).map(([name, text]) => {

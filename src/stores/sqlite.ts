@@ -219,7 +219,7 @@ export function sqlite(options: SqliteOptions): SessionStore {
     },
 
     async claimExpired(now, limit) {
-      return ((await change(({ claim }) => claim.all(now, limit))) as Row[]).map(claimed);
+      return claimed((await change(({ claim }) => claim.all(now, limit))) as Row[]);
     },
   };
 }
@@ -272,7 +272,7 @@ function statements(database: SqliteDatabase, { table }: Names) {
 
     claim: database.prepare(
       `DELETE FROM ${table} WHERE key IN (SELECT key FROM ${table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
-       RETURNING key, version, expires_at, owner, value`,
+       RETURNING key, expires_at, owner, value`,
     ),
 
     begin: database.prepare("BEGIN IMMEDIATE"),

@@ -5,6 +5,7 @@ import sql from "mssql";
 import { conformance } from "../../src/conformance/index.ts";
 import { OptionError, StoreError } from "../../src/errors.ts";
 import { type MssqlOptions, type MssqlPool, mssql, schema } from "../../src/stores/mssql.ts";
+import { authentication } from "../../src/stores/sql/entra.ts";
 import makeStore from "../fixtures/sql/mssql.ts";
 import { freePort } from "../servers/process.ts";
 
@@ -137,12 +138,34 @@ test("a server that is not there is an error, by each way to name it", async () 
   }
 });
 
+test("signs in with Entra ID where it is asked to, and else as the client does", () => {
+  const identity = (clientId?: string) => ({
+    type: "azure-active-directory-default",
+    options: clientId === undefined ? {} : { clientId },
+  });
+  const credential = { getToken: async () => ({}) };
+  const server = "Server=tcp:x.database.windows.net,1433;Database=y";
+  assert.deepEqual(authentication({ server: "x" }), identity());
+  assert.deepEqual(authentication({ server: "x", credential }), { type: "token-credential", options: { credential } });
+  for (const [text, expected] of [
+    [`${server};User Id=u;Password=p`, undefined],
+    [`${server};Authentication=Active Directory Password;User Id=u;Password=p`, undefined],
+    [`${server};Authentication=Sql Password;User Id=u;Password=p`, undefined],
+    [`${server};Authentication="Active Directory Default"`, identity()],
+    [`authentication = active directory default ; ${server}`, identity()],
+    [`${server};Authentication=Active Directory Managed Identity;User Id=some-id;Encrypt=True`, identity("some-id")],
+  ] as const) {
+    assert.deepEqual(authentication({ connectionString: text }), expected, text);
+  }
+});
+
 test("options that can't be meant are refused", () => {
   const { pool } = answering(() => ({ rowsAffected: [] }));
   const wrong: MssqlOptions[] = [
     {},
     { pool, server: "x" },
-    { connectionString: "Server=x", credential: { getToken: async () => ({}) } },
+    { connection: { server: "x" }, credential: { getToken: async () => ({}) } },
+    { connectionString: "Server=x;Authentication=Active Directory Interactive" },
     { server: "x", table: "" },
     { server: "x", table: "a\0b" },
     { server: "x", schema: "x".repeat(200) },

@@ -123,7 +123,13 @@ describe("the table", () => {
     assert.ok(await store.read(keys[1]!));
     await admin.query("UPDATE edited SET version = -1, expires_at = 9007199254740993 WHERE key = $1", [keys[0]]);
     await assert.rejects(store.read(keys[0]!), StoreError);
-    assert.equal(await store.delete(keys[0]!), true);
+    await admin.query("UPDATE edited SET expires_at = -9007199254740993 WHERE key = $1", [keys[0]]);
+    await store.touch(keys[1]!, Date.now() + 1);
+    const claimed = await store.claimExpired!(Date.now() + 1000, 10);
+    assert.deepEqual(
+      claimed.map(({ key }) => key),
+      [keys[1]],
+    );
     await store.close();
   });
 });
@@ -291,11 +297,7 @@ describe("faults", () => {
     const store = postgres({ url, createTable: true, notify: true, connection: { application_name: "watcher" } });
     const states: boolean[] = [];
     const changes: SessionChange[] = [];
-    const watch = store.watch as (
-      listener: (change: SessionChange) => void,
-      onListening: (listening: boolean) => void,
-    ) => Promise<() => Promise<void>>;
-    const stop = await watch(
+    const stop = await store.watch!(
       (change) => changes.push(change),
       (listening) => states.push(listening),
     );

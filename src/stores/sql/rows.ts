@@ -31,9 +31,15 @@ export function stored(row: Row): StoredSession {
   return { ...written(row), version: integer(row.version, "version") };
 }
 
-/** A removed row's session. @throws StoreError as `stored`. */
-export function claimed(row: Row): ClaimedSession {
-  return { key: text(row.key), ...written(row) };
+/** The sessions of removed rows. Leaves out what was no session: to throw would lose the others. */
+export function claimed(rows: Omit<Row, "version">[]): ClaimedSession[] {
+  return rows.flatMap((row) => {
+    try {
+      return { key: text(row.key), ...written(row) };
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** A row's session as `list` tells of it. @throws StoreError as `stored`. */
@@ -75,7 +81,7 @@ export function binary(value: Uint8Array): Buffer {
   return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }
 
-function written({ value, expires_at, owner }: Row): SessionWrite {
+function written({ value, expires_at, owner }: Omit<Row, "version">): SessionWrite {
   if (!(value instanceof Uint8Array)) throw new StoreError("coatcheck: a row's value is not bytes: delete the row.");
   const session = { value, expiresAt: integer(expires_at, "expires_at") };
   return owner === null ? session : { ...session, owner: text(owner) };
