@@ -37,19 +37,28 @@ export async function subscription(
 ): Promise<Subscription> {
   let listening = false;
   let over = false;
+  let giveUp: (reason: Error) => void = () => {};
   async function stop(): Promise<void> {
     if (over) return;
     over = true;
-    await end();
+    try {
+      await end();
+    } catch {
+      // It had ended by itself.
+    }
   }
   function lose(): void {
     if (over) return;
-    stop().catch(() => {});
+    stop();
+    giveUp(new Error("the connection to Redis was lost while it began to listen"));
     if (listening) onLost();
   }
   try {
-    await open(lose);
-    if (over) throw new Error("the connection to Redis was lost while it began to listen");
+    // A client that ends while it connects may leave its promises open.
+    const lost = new Promise((_, reject) => {
+      giveUp = reject;
+    });
+    await Promise.race([open(lose), lost]);
   } catch (error) {
     await stop();
     throw error;

@@ -4,8 +4,7 @@ import { type Arg, type Channels, type Link, type Reply, type Subscription, subs
 export interface NodeRedis {
   readonly isOpen: boolean;
   readonly isReady: boolean;
-  sendCommand(args: Arg[]): Promise<Reply>;
-  withCommandOptions(options: object): NodeRedis;
+  sendCommand(args: Arg[], options?: object): Promise<Reply>;
   duplicate(): NodeRedis;
   connect(): Promise<unknown>;
   close(): Promise<unknown>;
@@ -16,8 +15,7 @@ export interface NodeRedis {
 }
 
 export interface NodeRedisPool {
-  sendCommand(args: Arg[]): Promise<Reply>;
-  withCommandOptions(options: object): NodeRedisPool;
+  sendCommand(args: Arg[], options: object): Promise<Reply>;
   execute<Result>(run: (client: NodeRedis) => Result): Promise<Result>;
 }
 
@@ -26,8 +24,7 @@ export interface NodeRedisCluster {
   readonly masters: ClusterNode[];
   readonly slots: { master: ClusterNode }[];
   readonly nodeByAddress: Map<string, ClusterNode>;
-  sendCommand(key: string, readonly: boolean, args: Arg[]): Promise<Reply>;
-  withCommandOptions(options: object): NodeRedisCluster;
+  sendCommand(key: string, readonly: boolean, args: Arg[], options: object): Promise<Reply>;
   nodeClient(node: ClusterNode): Promise<NodeRedis>;
   connect(): Promise<unknown>;
   close(): Promise<unknown>;
@@ -43,9 +40,9 @@ export interface ClusterNode {
 
 export interface NodeRedisSentinel {
   readonly isOpen: boolean;
-  sendCommand(readonly: boolean, args: Arg[]): Promise<Reply>;
-  withCommandOptions(options: object): NodeRedisSentinel;
-  duplicate(): NodeRedisSentinel;
+  sendCommand(readonly: boolean, args: Arg[], options?: object): Promise<Reply>;
+  /** Since version 6. */
+  duplicate?(): NodeRedisSentinel;
   connect(): Promise<unknown>;
   close(): Promise<unknown>;
   destroy(): Promise<unknown>;
@@ -62,14 +59,13 @@ export const COMMAND_OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined
 const NOT_OPEN = 'the Redis client that was handed in is not connected: call "await client.connect()" first';
 
 export function linkTo(client: NodeRedis): Link {
-  const raw = client.withCommandOptions(COMMAND_OPTIONS);
   let wasReady = client.isReady;
   function send(_key: string, args: Arg[]): Promise<Reply> {
     if (client.isReady) wasReady = true;
     // Its queue would hold commands for as long as the server is away. Until it is there for the first time, that is meant.
     else if (wasReady) return Promise.reject(new Error("the Redis client is not connected at the moment"));
     else if (!client.isOpen) return Promise.reject(new Error(NOT_OPEN));
-    return raw.sendCommand(args);
+    return client.sendCommand(args, COMMAND_OPTIONS);
   }
   return {
     cluster: false,
@@ -81,11 +77,10 @@ export function linkTo(client: NodeRedis): Link {
 }
 
 export function linkToPool(pool: NodeRedisPool): Link {
-  const raw = pool.withCommandOptions(COMMAND_OPTIONS);
   return {
     cluster: false,
-    send: (_key, args) => raw.sendCommand(args),
-    nodes: async () => [(args) => raw.sendCommand(args)],
+    send: (_key, args) => pool.sendCommand(args, COMMAND_OPTIONS),
+    nodes: async () => [(args) => pool.sendCommand(args, COMMAND_OPTIONS)],
     async subscribe(channels, onMessage, onLost) {
       const client = await pool.execute((client) => client.duplicate());
       return subscribeOn([[{ duplicate: () => client }, channels]], onMessage, onLost);
@@ -95,18 +90,17 @@ export function linkToPool(pool: NodeRedisPool): Link {
 }
 
 export function linkToCluster(cluster: NodeRedisCluster): Link {
-  const raw = cluster.withCommandOptions(COMMAND_OPTIONS);
   return {
     cluster: true,
     send(key, args) {
       if (!cluster.isOpen) return Promise.reject(new Error(NOT_OPEN));
-      return raw.sendCommand(key, false, args);
+      return cluster.sendCommand(key, false, args, COMMAND_OPTIONS);
     },
     nodes: () =>
       Promise.all(
         cluster.masters.map(async (master) => {
-          const client = (await cluster.nodeClient(master)).withCommandOptions(COMMAND_OPTIONS);
-          return (args: Arg[]) => client.sendCommand(args);
+          const client = await cluster.nodeClient(master);
+          return (args: Arg[]) => client.sendCommand(args, COMMAND_OPTIONS);
         }),
       ),
     async subscribe(channels, onMessage, onLost) {
@@ -125,10 +119,9 @@ export function linkToCluster(cluster: NodeRedisCluster): Link {
 }
 
 export function linkToSentinel(sentinel: NodeRedisSentinel): Link {
-  const raw = sentinel.withCommandOptions(COMMAND_OPTIONS);
   function send(_key: string, args: Arg[]): Promise<Reply> {
     if (!sentinel.isOpen) return Promise.reject(new Error(NOT_OPEN));
-    return raw.sendCommand(false, args);
+    return sentinel.sendCommand(false, args, COMMAND_OPTIONS);
   }
   return {
     cluster: false,
@@ -168,13 +161,14 @@ function subscribeOn(
 }
 
 /** The client looks for the new master by itself, but what is announced meanwhile is lost. */
-function subscribeOnSentinel(
+async function subscribeOnSentinel(
   sentinel: NodeRedisSentinel,
   channel: string,
   onMessage: (message: string) => void,
   onLost: () => void,
 ): Promise<Subscription> {
-  const connection = sentinel.duplicate();
+  const connection = sentinel.duplicate?.();
+  if (!connection) throw new Error("watch with sentinels needs version 6 of the package redis");
   return subscription(
     {
       async open(lose) {

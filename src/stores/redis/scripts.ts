@@ -66,10 +66,10 @@ export function scripts({ prefix, keep, announce }: ScriptOptions) {
          end`
       : "";
   const unfile = keep ? `redis.call('ZREM', KEYS[2], ${key})` : "";
-  const store = (value: string, at: string) => `
-    redis.call('SET', KEYS[1], ${value})
-    redis.call('PEXPIREAT', KEYS[1], ${at} + ${keep})
-    ${file(at)}`;
+  const endAt = (argument: string) => `
+    ${keep ? `local at = tonumber(${argument})` : ""}
+    redis.call('PEXPIREAT', KEYS[1], ${keep ? `at + ${keep}` : argument})
+    ${file("at")}`;
 
   return {
     /** ARGV: the new expiry, or ''. Gives the bytes and the expiry that they had, or nothing. */
@@ -88,9 +88,9 @@ export function scripts({ prefix, keep, announce }: ScriptOptions) {
     create: script(`
       ${head}
       if not (head == '' ${ended}) then return string.sub(head, 2) end
-      local at = tonumber(ARGV[2])
       ${tell("'w' .. string.sub(ARGV[1], 2, 10) .. KEYS[1]")}
-      ${store("ARGV[1]", "at")}
+      redis.call('SET', KEYS[1], ARGV[1])
+      ${endAt("ARGV[2]")}
       return ''`),
 
     /**
@@ -108,11 +108,11 @@ export function scripts({ prefix, keep, announce }: ScriptOptions) {
         if version == to then return 2 end
         return 1
       end
-      local at = tonumber(ARGV[3])
       local owner = 2
       if format == ${OWNED} and ARGV[4] == '1' then ${owner(10)} end
       ${tell("'w' .. to .. KEYS[1]")}
-      ${store("ARGV[2]", "at")}
+      redis.call('SET', KEYS[1], ARGV[2])
+      ${endAt("ARGV[3]")}
       return owner`),
 
     /** ARGV: version, or ''. Gives 0: not deleted, 1: deleted, or the ownership part of the header: deleted. */
@@ -133,11 +133,9 @@ export function scripts({ prefix, keep, announce }: ScriptOptions) {
       ${head}
       if head == '' ${ended} then return 0 end
       ${format}
-      local at = tonumber(ARGV[1])
       local owner = 1
       if format == ${OWNED} then ${owner(1)} end
-      redis.call('PEXPIREAT', KEYS[1], at + ${keep})
-      ${file("at")}
+      ${endAt("ARGV[1]")}
       return owner`),
 
     /** Gives the expiry and, if it has an owner, the ownership part of the header; or nothing. */
