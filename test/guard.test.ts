@@ -4,11 +4,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SessionTooLargeError, StoreError } from "../src/errors.ts";
 import { Events } from "../src/events.ts";
 import { guarded } from "../src/guard.ts";
+import { createSessions } from "../src/sessions.ts";
 import type { SessionStore } from "../src/store.ts";
 import { memory } from "../src/stores/memory.ts";
 import { Browser } from "./support/browser.ts";
 import { all, type Data, key, named, setUp } from "./support/set-up.ts";
-import { type Operation, type WatchedStore, watched } from "./support/stores.ts";
+import { type Operation, SECRET, type WatchedStore, watched } from "./support/stores.ts";
 
 const REFUSED = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
 const write = () => ({ value: new Uint8Array([1]), expiresAt: Date.now() + 60_000 });
@@ -409,6 +410,20 @@ describe("requests while the store is down", () => {
     const session = await browser.open();
     session.set("f", () => {});
     await assert.rejects(async () => session.commit(), { code: "COATCHECK_UNSTORABLE" });
+  });
+
+  test("an error that is none of the store's is never taken for an outage", async () => {
+    const store: SessionStore = memory();
+    const read = store.read;
+    const sessions = createSessions<Data>({ store, secret: SECRET, onStoreError: "anonymous" });
+    const browser = new Browser<Data>(sessions);
+    await browser.request((session) => session.set("a", 1));
+    store.read = () => {
+      throw new TypeError("a bug");
+    };
+    await assert.rejects(browser.open(), TypeError);
+    store.read = read;
+    assert.deepEqual(await browser.contents(), { a: 1 });
   });
 
   test("a commit that fails says so: no cookie, nothing half written, and the next request finds what was there", async () => {

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import {
+  ConflictError,
   SessionClosedError,
   type Sessions,
   SessionTooLargeError,
   StoreError,
   UnstorableValueError,
 } from "../src/index.ts";
+import { memory } from "../src/stores/memory.ts";
 import { Browser } from "./support/browser.ts";
 import { clock, type Data, key, MINUTE, named, setUp } from "./support/set-up.ts";
 import { watched } from "./support/stores.ts";
@@ -155,6 +157,41 @@ describe("what a request wrote", () => {
     assert.deepEqual(store.calls, Array(50).fill("update"));
     assert.equal(named(events, "conflict").length, 0);
     assert.deepEqual(await browser.contents(), { n: 50 });
+  });
+
+  test("over another server's write is reported as a conflict", async () => {
+    const { browser, events, store } = setUp();
+    await browser.request((session) => session.set("a", 1));
+    const other = new Browser(setUp({}, store).sessions);
+    other.cookie = browser.cookie;
+    const session = await browser.open();
+    await other.request((session) => session.set("b", 1));
+    session.set("c", 1);
+    await session.commit();
+    assert.deepEqual(named(events, "conflict"), [{ id: session.id, attempt: 1 }]);
+    assert.deepEqual(await browser.contents(), { a: 1, b: 1, c: 1 });
+  });
+
+  test("is given up when others are first again and again: a clear error, and nothing is written", async () => {
+    for (const save of ["save", "regenerate"] as const) {
+      const inner = memory();
+      const { browser, store } = setUp({}, watched(inner));
+      await browser.request((session) => session.set("n", 0));
+      const id = key(browser);
+      const session = await browser.open();
+      session.set("n", "mine");
+      store.before = async (operation, which) => {
+        if (which !== id || (operation !== "update" && operation !== "delete")) return;
+        const stored = (await inner.read(id))!;
+        await inner.update(id, stored, stored.version);
+      };
+      await assert.rejects(session[save](), (error: unknown) => error instanceof ConflictError && error.status === 503 && error.message.includes(id)); // biome-ignore format: one line
+      store.before = undefined;
+      assert.deepEqual(await browser.contents(), { n: 0 });
+      assert.deepEqual([...store.rows.keys()], [id]);
+      await browser.end(session); // tries again, and now succeeds
+      assert.deepEqual(await browser.contents(), { n: "mine" });
+    }
   });
 
   test("stays as it is where it can't be kept: the commit names the key, and nothing is written", async () => {
@@ -950,6 +987,22 @@ describe("save, reload and discard", () => {
       session.discard();
       assert.equal(session.get("a"), 2);
     });
+    assert.deepEqual(await browser.contents(), { a: 2 });
+  });
+
+  test("a save that failed and that nobody awaited does not keep the commit from trying", async () => {
+    const { browser, store } = setUp();
+    await browser.request((session) => session.set("a", 1));
+    const session = await browser.open();
+    session.set("a", 2);
+    store.before = () => {
+      store.before = undefined;
+      throw new Error("connection reset");
+    };
+    const saving = session.save();
+    const committing = browser.end(session);
+    await assert.rejects(saving, StoreError);
+    await committing;
     assert.deepEqual(await browser.contents(), { a: 2 });
   });
 

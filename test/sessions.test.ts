@@ -326,6 +326,16 @@ describe("revoking", () => {
     assert.deepEqual(named(events, "end"), [{ id, reason: "revoked", data: { n: 1 } }]);
   });
 
+  test("by two callers at once is done by one of them", async () => {
+    const { sessions, events, store } = setUp();
+    const one = await login(sessions, "u1");
+    const { id } = await one.open();
+    store.before = () => new Promise(setImmediate);
+    const revoked = await Promise.all([sessions.revoke(id), sessions.revoke(id), sessions.revoke(id)]);
+    assert.deepEqual(revoked.filter(Boolean), [true]);
+    assert.equal(named(events, "end").length, 1);
+  });
+
   test("by something that is no id asks no store", async () => {
     const { sessions, store } = setUp();
     for (const id of ["", "x", "A".repeat(25), "*", office.issue().text])
@@ -538,6 +548,11 @@ describe("a cookie with maxAge", () => {
       assert.deepEqual(await browser.request(() => {}), [first]);
       assert.deepEqual(await browser.request(() => {}), []);
     }
+    // A write in between, which sends no cookie, does not count as sending one.
+    tick(2 * 1_440 * MINUTE);
+    assert.deepEqual(await browser.request((session) => session.set("a", 2)), []);
+    tick(2 * 1_440 * MINUTE);
+    assert.deepEqual(await browser.request((session) => session.set("a", 3)), [first]);
     // Also where a visitor only reads.
     tick(4 * 1_440 * MINUTE);
     assert.deepEqual(await browser.request(() => {}, "readonly"), [first]);
