@@ -1,19 +1,14 @@
 // node bench/micro.ts [word]: the pieces of a request one by one; with a word, those whose name has it.
-import { IncomingMessage, ServerResponse } from "node:http";
-import { Writable } from "node:stream";
 import { Bench } from "tinybench";
-import { session } from "../src/adapters/node.ts";
 import { replay } from "../src/changes.ts";
 import { cipher } from "../src/cipher.ts";
 import { decode, encode } from "../src/codec.ts";
 import { cookieJar } from "../src/cookie.ts";
-import { createSessions, type Session } from "../src/index.ts";
 import { SessionRecord } from "../src/record.ts";
-import { memory } from "../src/stores/memory.ts";
 import { ticketOffice } from "../src/ticket.ts";
 import { SECRET } from "./contender.ts";
-import { withCoatcheck } from "./contenders/coatcheck.ts";
-import { type Fields, OTHER_COOKIES, tenKeys } from "./session-data.ts";
+import { OTHER_COOKIES, tenKeys } from "./session-data.ts";
+import { ways } from "./ways.ts";
 
 /** A piece runs so often for one look at the clock, which alone takes longer than the smallest of them. */
 const TIMES = 50;
@@ -84,63 +79,7 @@ for (const encryption of ["server", "ticket"] as const) {
   piece(`cipher "${encryption}": open`, () => seal.open(sealed, ticket));
 }
 
-// Bounded, or the new sessions of a few seconds would fill the memory.
-const store = memory({ maxSessions: 20_000 });
-const sessions = createSessions<Fields>({ store, secret: SECRET, cookie: { secure: false } });
-const first = await sessions.open("");
-withCoatcheck.fill({ session: first });
-const cookie = (await first.commit())[0]!.split(";")[0]!;
-
-/** What every adapter does. */
-const core = (source: string | undefined, work: (request: { session: Session<Fields> }) => unknown) => async () => {
-  const opened = await sessions.open(source);
-  const result = work({ session: opened });
-  await opened.commit();
-  return result;
-};
-way(
-  "request: open only",
-  core(cookie, () => {}),
-);
-way("request: read one key", core(cookie, withCoatcheck.read));
-way("request: change one key", core(cookie, withCoatcheck.change));
-way("request: new session, ten keys", core(undefined, withCoatcheck.fill));
-way(
-  "request: no cookie, nothing written",
-  core(undefined, () => {}),
-);
-
-/** node:http without a network: its own request and response, and a socket that swallows what is written. */
-const sink = new Writable({ write: (_chunk, _encoding, done) => done() });
-type Handler = (req: IncomingMessage, res: ServerResponse) => void;
-const inject = (handler: Handler, headers: Record<string, string>) => () =>
-  new Promise<void>((resolve) => {
-    const req = new IncomingMessage(sink as never);
-    req.method = "GET";
-    req.httpVersionMajor = req.httpVersionMinor = 1;
-    req.headers = headers;
-    const res = new ServerResponse(req);
-    res.assignSocket(sink as never);
-    res.once("finish", () => {
-      res.detachSocket(sink as never);
-      resolve();
-    });
-    handler(req, res);
-  });
-const answer = (res: ServerResponse, text: string) => {
-  res.setHeader("Content-Type", "text/plain");
-  res.end(text);
-};
-const wrap = session(sessions);
-const handle = (work: (request: { session: Session<Fields> }) => unknown) =>
-  wrap((req, res) => answer(res, String(work(req as unknown as { session: Session<Fields> }))));
-way(
-  "node:http: without a session",
-  inject((_req, res) => answer(res, "ada.lovelace"), { cookie }),
-);
-way("node:http: read one key", inject(handle(withCoatcheck.read), { cookie }));
-way("node:http: change one key", inject(handle(withCoatcheck.change), { cookie }));
-way("node:http: new session, ten keys", inject(handle(withCoatcheck.fill), {}));
+for (const [name, run] of Object.entries(ways)) way(name, run);
 
 await bench.run();
 console.log("µs each: the fastest sample of many, and the median");
@@ -150,4 +89,4 @@ for (const { name, result } of bench.tasks) {
   const each = (milliseconds: number) => ((milliseconds * 1000) / TIMES).toFixed(2).padStart(8);
   console.log(`${each(min)} ${each(p50)}  ${name}`);
 }
-await sessions.close();
+process.exit();

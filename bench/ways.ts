@@ -1,0 +1,80 @@
+// node bench/ways.ts way times: one way through the library, so many times; for instructions.ts, which counts.
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Writable } from "node:stream";
+import { session as onNode } from "../src/adapters/node.ts";
+import { createSessions, type Session } from "../src/index.ts";
+import { memory } from "../src/stores/memory.ts";
+import { SECRET } from "./contender.ts";
+import { withCoatcheck } from "./contenders/coatcheck.ts";
+import { type Fields, OTHER_COOKIES } from "./session-data.ts";
+
+type Request = { session: Session<Fields> };
+
+const options = { secret: SECRET, cookie: { secure: false } };
+const sessions = createSessions<Fields>({ ...options, store: memory() });
+// Bounded, or the new sessions of a few seconds would fill the memory.
+const manySessions = createSessions<Fields>({ ...options, store: memory({ maxSessions: 20_000 }) });
+const first = await sessions.open("");
+withCoatcheck.fill({ session: first });
+const [setCookie] = await first.commit();
+const cookie = [OTHER_COOKIES[0], setCookie!.split(";")[0], OTHER_COOKIES[1]].join("; ");
+const noCookie = OTHER_COOKIES.join("; ");
+
+/** What every adapter does. */
+const core =
+  (source: string, work: (request: Request) => unknown, among = sessions) =>
+  async () => {
+    const session = await among.open(source);
+    work({ session });
+    await session.commit();
+  };
+
+/** node:http without a network: its own request and response, and a socket that swallows what is written. */
+const sink = new Writable({ write: (_chunk, _encoding, done) => done() });
+type Handler = (req: IncomingMessage, res: ServerResponse) => void;
+const http = (cookie: string, handler: Handler) => () =>
+  new Promise<void>((resolve) => {
+    const req = new IncomingMessage(sink as never);
+    req.method = "GET";
+    req.httpVersionMajor = req.httpVersionMinor = 1;
+    req.headers = { host: "shop.example", cookie };
+    const res = new ServerResponse(req);
+    res.assignSocket(sink as never);
+    res.once("finish", () => {
+      res.detachSocket(sink as never);
+      resolve();
+    });
+    handler(req, res);
+  });
+const answer = (res: ServerResponse) => {
+  res.setHeader("Content-Type", "text/plain");
+  res.end("ada.lovelace");
+};
+const served = (cookie: string, work: (request: Request) => unknown, among = sessions) =>
+  http(
+    cookie,
+    onNode(among)((req, res) => {
+      work(req as unknown as Request);
+      answer(res);
+    }),
+  );
+
+/** Ways through the core alone, and with node:http around it. */
+export const ways: Readonly<Record<string, () => Promise<unknown>>> = {
+  "core: no cookie, nothing written": core(noCookie, () => {}),
+  "core: open only": core(cookie, () => {}),
+  "core: read one key": core(cookie, withCoatcheck.read),
+  "core: change one key": core(cookie, withCoatcheck.change),
+  "core: new session": core(noCookie, withCoatcheck.fill, manySessions),
+  "http: without a session": http(cookie, (_req, res) => answer(res)),
+  "http: read one key": served(cookie, withCoatcheck.read),
+  "http: change one key": served(cookie, withCoatcheck.change),
+  "http: new session": served(noCookie, withCoatcheck.fill, manySessions),
+};
+
+if (import.meta.main) {
+  const [name, times] = process.argv.slice(2);
+  const way = ways[name!]!;
+  for (let i = 0; i < Number(times); i++) await way();
+  process.exit();
+}
