@@ -248,7 +248,8 @@ export class RequestSession implements Session {
     try {
       const cookies = this.#commit();
       // Whoever commits again while this is under way has to wait for it.
-      return Array.isArray(cookies) ? cookies : this.#inTurn(() => cookies);
+      if (!Array.isArray(cookies)) this.#turn = cookies;
+      return cookies;
     } catch (error) {
       return Promise.reject(error);
     }
