@@ -30,9 +30,8 @@ export function memory(options: MemoryOptions = {}): SessionStore {
   const entries = new Map<string, Entry>();
   const owners = new Map<string, Set<string>>();
   const listeners = new Set<(change: SessionChange) => void>();
-  // Keys by the second in which they may expire: finding the expired costs what expired, not what lives.
+  // Keys by the second in which they may expire: finding the expired looks at seconds, not at all that lives.
   const due = new Map<number, Set<string>>();
-  let sweptTo = Math.floor(Date.now() / 1000);
   let bytes = 0;
   let lastVersion = 0;
 
@@ -41,12 +40,8 @@ export function memory(options: MemoryOptions = {}): SessionStore {
     return entry !== undefined && entry.expiresAt > Date.now() ? entry : undefined;
   }
 
-  function dueSecond(expiresAt: number): number {
-    return Math.max(Math.ceil(expiresAt / 1000), sweptTo);
-  }
-
   function file(key: string, entry: Entry): void {
-    entry.due = dueSecond(entry.expiresAt);
+    entry.due = Math.ceil(entry.expiresAt / 1000);
     const keys = due.get(entry.due);
     if (keys) keys.add(key);
     else due.set(entry.due, new Set([key]));
@@ -59,7 +54,7 @@ export function memory(options: MemoryOptions = {}): SessionStore {
 
   function extend(key: string, entry: Entry, expiresAt: number): void {
     entry.expiresAt = expiresAt;
-    if (dueSecond(expiresAt) < entry.due) {
+    if (Math.ceil(expiresAt / 1000) < entry.due) {
       unfile(key, entry);
       file(key, entry);
     }
@@ -169,7 +164,9 @@ export function memory(options: MemoryOptions = {}): SessionStore {
     },
 
     async *list({ owner }) {
-      for (const key of owner === undefined ? entries.keys() : [...(owners.get(owner) ?? [])]) {
+      // In a store with limits, a read moves the key to the end of the Map: a walk over it might not come to an end.
+      const all = bounded ? [...entries.keys()] : entries.keys();
+      for (const key of owner === undefined ? all : [...(owners.get(owner) ?? [])]) {
         const entry = live(key);
         if (entry === undefined) continue;
         const { value: _, ...rest } = written(entry);
@@ -179,8 +176,9 @@ export function memory(options: MemoryOptions = {}): SessionStore {
 
     async claimExpired(now, limit) {
       const claimed: ClaimedSession[] = [];
-      for (const until = Math.floor(now / 1000); sweptTo <= until; sweptTo++) {
-        for (const key of due.get(sweptTo) ?? []) {
+      const seconds = [...due.keys()].filter((second) => second * 1000 <= now).sort((a, b) => a - b);
+      for (const second of seconds) {
+        for (const key of due.get(second) ?? []) {
           if (claimed.length === limit) return claimed;
           const entry = entries.get(key)!;
           if (entry.expiresAt > now) {

@@ -1,12 +1,216 @@
-import { test } from "node:test";
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { conformance } from "../../src/conformance/index.ts";
+import { OptionError } from "../../src/errors.ts";
+import type { SessionChange, SessionStore } from "../../src/store.ts";
 import { memory } from "../../src/stores/memory.ts";
 
-for (const { name, run } of conformance(() => memory(), {
-  shared: false,
-  list: true,
-  claimExpired: true,
-  watch: true,
-})) {
-  test(name, run);
+describe("conformance", () => {
+  const promised = { shared: false, list: true, claimExpired: true, watch: true };
+  for (const { name, run } of conformance(() => memory(), promised)) test(name, run);
+});
+
+describe("conformance, with limits that are not reached", () => {
+  const promised = { shared: false, list: true, claimExpired: true, watch: true };
+  const limited = () => memory({ maxSessions: 100_000, maxBytes: 1_000_000_000 });
+  // The cases that wait for an expiry say nothing new about it.
+  for (const { name, run } of conformance(limited, promised)) if (!/^(expiry|claimExpired)/.test(name)) test(name, run);
+});
+
+describe("maxSessions", () => {
+  test("drops the one that was not used for the longest time", async () => {
+    const store = memory({ maxSessions: 3 });
+    for (const key of ["a", "b", "c"]) await store.create(key, session());
+    await store.read("a");
+    await store.create("d", session());
+    assert.deepEqual(await keys(store), ["a", "c", "d"]);
+  });
+
+  test("counts a write as use, and a touch and a look at another not", async () => {
+    const store = memory({ maxSessions: 3 });
+    const version = await store.create("a", session());
+    for (const key of ["b", "c"]) await store.create(key, session());
+    await store.update("a", session(), version);
+    await store.touch("b", Date.now() + 10_000);
+    await store.read("no such key");
+    await store.create("d", session());
+    assert.deepEqual(await keys(store), ["a", "c", "d"]);
+  });
+
+  test("takes what it drops off every list, and reports it", async () => {
+    const store = memory({ maxSessions: 1 });
+    const changes: SessionChange[] = [];
+    await store.watch!((change) => changes.push(change));
+    const first = await store.create("a", { ...session(), owner: "ann" });
+    const second = await store.create("b", { ...session(), owner: "ann" });
+    assert.deepEqual(await keys(store, "ann"), ["b"]);
+    assert.equal(await store.read("a"), undefined);
+    assert.equal(await store.update("a", session(), first), "gone");
+    assert.deepEqual(changes, [
+      { key: "a", type: "write", version: first },
+      { key: "a", type: "delete" },
+      { key: "b", type: "write", version: second },
+    ]);
+  });
+
+  test("lets a list be walked while its sessions are read", async () => {
+    const store = memory({ maxSessions: 100 });
+    for (let index = 0; index < 10; index++) await store.create(`${index}`, session());
+    const seen: string[] = [];
+    for await (const { key } of store.list!({})) {
+      seen.push(key);
+      await store.read(key);
+      assert.ok(seen.length <= 10, "each session comes once");
+    }
+    assert.equal(seen.length, 10);
+  });
+});
+
+describe("maxBytes", () => {
+  test("counts the values, as they grow, shrink and go", async () => {
+    const store = memory({ maxBytes: 100 });
+    const a = await store.create("a", session(40));
+    await store.create("b", session(40));
+    await store.update("a", session(60), a);
+    assert.deepEqual(await keys(store), ["a", "b"]);
+    await store.create("c", session(1));
+    assert.deepEqual(await keys(store), ["a", "c"], "b goes: a was written after it");
+    await store.delete("a");
+    await store.create("d", session(90));
+    assert.deepEqual(await keys(store), ["c", "d"]);
+  });
+
+  test("keeps at least the session that was written last", async () => {
+    const store = memory({ maxBytes: 10 });
+    await store.create("a", session(5));
+    await store.create("b", session(50));
+    assert.deepEqual(await keys(store), ["b"]);
+    await store.create("c", session(5));
+    assert.deepEqual(await keys(store), ["c"]);
+  });
+});
+
+describe("nothing stays behind", () => {
+  const count = 20_000;
+  const ways: Record<string, (store: SessionStore, key: string) => Promise<unknown>> = {
+    "when it is deleted": (store, key) => store.delete(key),
+    "when it is touched, then deleted": async (store, key) => {
+      await store.touch(key, Date.now() + 5_000);
+      await store.touch(key, Date.now() + 50_000_000);
+      await store.delete(key);
+    },
+    "when its owner changes before it is deleted": async (store, key) => {
+      const found = await store.read(key);
+      await store.update(key, { ...session(), owner: `other ${key}` }, found!.version);
+      await store.delete(key);
+    },
+    "when it expires and is claimed": async (store, key) => {
+      await store.touch(key, Date.now() - 2_000);
+      assert.equal((await store.claimExpired!(Date.now(), 10)).length, 1);
+    },
+    "when its key begins anew": async (store, key) => {
+      await store.touch(key, Date.now() - 2_000);
+      await store.create(key, session());
+      await store.delete(key);
+    },
+  };
+  for (const [when, end] of Object.entries(ways)) {
+    test(when, async () => {
+      const store = memory();
+      const round = async (from: number, to: number) => {
+        for (let index = from; index < to; index++) {
+          const key = `key ${index}`;
+          await store.create(key, {
+            ...session(),
+            owner: `owner ${index}`,
+            expiresAt: Date.now() + 1_000_000 + index * 1000,
+          });
+          await end(store, key);
+        }
+      };
+      await round(0, 5_000);
+      const before = heap();
+      await round(5_000, 5_000 + count);
+      const each = (heap() - before) / count;
+      assert.ok(each < 60, `${each} bytes stayed behind for each session`);
+      assert.deepEqual(await keys(store), []);
+    });
+  }
+
+  test("when it is dropped for a limit", async () => {
+    const store = memory({ maxSessions: 10 });
+    const fill = async (from: number, to: number) => {
+      for (let index = from; index < to; index++) {
+        const expiresAt = Date.now() + 1_000_000 + index * 1000;
+        await store.create(`key ${index}`, { ...session(), owner: `owner ${index}`, expiresAt });
+      }
+    };
+    await fill(0, 5_000);
+    const before = heap();
+    await fill(5_000, 5_000 + count);
+    const each = (heap() - before) / count;
+    assert.ok(each < 60, `${each} bytes stayed behind for each session`);
+  });
+});
+
+describe("a clock that leaps", () => {
+  test("by decades forward does not stop the process", async (t) => {
+    t.mock.timers.enable({ apis: ["Date"], now: 0 });
+    const store = memory();
+    await store.create("old", { ...session(), expiresAt: 1_000 });
+    t.mock.timers.setTime(1_800_000_000_000);
+    await store.create("new", session());
+    const claimed = await store.claimExpired!(Date.now(), 10);
+    assert.deepEqual(
+      claimed.map(({ key }) => key),
+      ["old"],
+    );
+    assert.deepEqual(await keys(store), ["new"]);
+  });
+
+  test("backward hides nothing from the sweep", async (t) => {
+    t.mock.timers.enable({ apis: ["Date"], now: 1_800_000_000_000 });
+    const store = memory();
+    await store.claimExpired!(Date.now(), 10);
+    t.mock.timers.setTime(1_700_000_000_000);
+    await store.create("k", session());
+    t.mock.timers.setTime(1_700_000_100_000);
+    const claimed = await store.claimExpired!(Date.now(), 10);
+    assert.deepEqual(
+      claimed.map(({ key }) => key),
+      ["k"],
+    );
+  });
+});
+
+test("limits are positive numbers", () => {
+  for (const wrong of [0, -1, Number.NaN, "10", null]) {
+    for (const option of ["maxSessions", "maxBytes"]) {
+      assert.throws(
+        () => memory({ [option]: wrong }),
+        (error) => error instanceof OptionError && error.message.includes(option),
+      );
+    }
+  }
+});
+
+function session(size = 4) {
+  return { value: new Uint8Array(size), expiresAt: Date.now() + 60_000 };
+}
+
+async function keys(store: SessionStore, owner?: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { key } of store.list!(owner === undefined ? {} : { owner })) found.push(key);
+  return found.sort();
+}
+
+/** Bytes in use on the heap, garbage taken out. */
+function heap(): number {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
+  collect();
+  return process.memoryUsage().heapUsed;
 }
