@@ -17,14 +17,14 @@ export function pin(pid: number, cpu: number): void {
   if (hasTaskset) execFileSync("taskset", ["-a", "-c", "-p", String(cpu), String(pid)], { stdio: "ignore" });
 }
 
-/** Runs a script of this folder with Node, on one CPU where that can be had. Resolves with the first thing it says. */
+/** Runs a script of this folder with Node, on one CPU if that is given. Resolves with the first thing it says. */
 export async function startChild<Question extends object, Answer>(
   script: string,
   args: string[],
-  cpu: number,
+  cpu: number | undefined,
   nodeFlags: string[] = [],
 ): Promise<{ child: Child<Question, Answer>; hello: Answer }> {
-  const pinned = hasTaskset ? ["taskset", "-c", String(cpu)] : [];
+  const pinned = hasTaskset && cpu !== undefined ? ["taskset", "-c", String(cpu)] : [];
   const node = [process.execPath, ...nodeFlags, new URL(script, import.meta.url).pathname];
   const [command, ...rest] = [...pinned, ...node, ...args];
   const spawned = spawn(command!, rest, {

@@ -1,4 +1,4 @@
-import { type Child, CPUS, startChild } from "./child.ts";
+import { type Child, CPUS, pin, startChild } from "./child.ts";
 import type { Contender, StoreName } from "./contender.ts";
 import { contenders } from "./contenders/index.ts";
 import type { Expectation, GeneratorAnswer, GeneratorQuestion, Job, LoadResult } from "./generator.ts";
@@ -78,10 +78,15 @@ export class RunningEntrant {
 
   static async start(entrant: Entrant, redisUrl: string, generator: Generator): Promise<RunningEntrant> {
     const args = [entrant.file, entrant.store, redisUrl];
-    const { child, hello } = await startChild<ServerQuestion, ServerAnswer>("server.ts", args, CPUS.server, [
+    const { child, hello } = await startChild<ServerQuestion, ServerAnswer>("server.ts", args, undefined, [
       "--expose-gc",
     ]);
     return new RunningEntrant(entrant, child, hello as number, generator);
+  }
+
+  /** From now on it has one CPU, for all of its threads. While it warms up V8 compiles on the others. */
+  pin(): void {
+    pin(this.#server.pid, CPUS.server);
   }
 
   /** Begins new sessions, with which the requests to come are made. */

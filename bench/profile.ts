@@ -22,6 +22,7 @@ export async function profile(work: {
     };
     for (const scenario of work.scenarios) {
       await measure(scenario);
+      running.pin();
       const { cpu } = await measure(scenario);
       const file = `${work.folder}/${entrant.id}-${scenario}.cpuprofile`;
       await measure(scenario, () => running.startProfile());

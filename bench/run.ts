@@ -125,7 +125,10 @@ async function measureAll(context: Context): Promise<Sample[]> {
       const figures = turn.map(({ scenario, cpu }) => `${scenario} ${cpu.toFixed(1)}`).join("  ");
       console.log(`${clock()}  lap ${lap}/${laps} ${what.padEnd(11)} ${entrant.id.padEnd(24)} µs/request: ${figures}`);
     };
-    for (const one of running) print("warm-up", one, await takeTurn(context, one, () => warmUp, { lap, round: 0 }));
+    for (const one of running) {
+      print("warm-up", one, await takeTurn(context, one, () => warmUp, { lap, round: 0 }));
+      one.pin();
+    }
 
     const endAt = started + (minutes * 60_000 * lap) / laps;
     let roundTook = 0;
