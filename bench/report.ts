@@ -92,8 +92,8 @@ function redisTable(rows: readonly Row[], columns: readonly ScenarioName[]): str
   return [
     "## What Redis has to do",
     "",
-    "Round trips for each request (commands that came over the network, by MONITOR), bytes to and from Redis, and the CPU",
-    "microseconds of the Redis process (by INFO).",
+    "Commands that each request sends (by MONITOR, so without those that a script runs; commands sent together are one",
+    "round trip), bytes to and from Redis, and the CPU microseconds of the Redis process (by INFO).",
     "",
     ...table(
       ["", "on", ...columns.map(titleOf)],
