@@ -45,7 +45,8 @@ export function session<Data extends object = SessionData>(
         return withCookies(response, await opened.commit());
       } catch (error) {
         await response.body?.cancel();
-        return answer(error, request);
+        // A ticket that was regenerated before the commit failed still has to reach the browser: the old one is dead.
+        return withCookies(await answer(error, request), await opened.commit());
       }
     };
 

@@ -123,17 +123,27 @@ function abandon(res: HeldResponse, hold: Hold, error: unknown): void {
   hold.calls = [];
   for (const name of res.getHeaderNames()) res.removeHeader(name);
   res.statusCode = 200;
-  hold.fail(error);
+  const fail = () => hold.fail(error);
+  // A ticket that was regenerated before the commit failed still has to reach the browser: the old one is dead.
+  Promise.resolve(hold.session.commit()).then((cookies) => {
+    setCookies(res, cookies);
+    fail();
+  }, fail);
 }
 
 function makeCall(res: HeldResponse, hold: Hold, method: Method, args: Arguments, cookies: string[]): unknown {
   if (cookies.length > 0) {
-    res.appendHeader("Set-Cookie", cookies);
-    // A cache must not hand one user's ticket to another.
-    res.setHeader("Cache-Control", "no-store");
+    setCookies(res, cookies);
     if (method === "writeHead") return hold.writeHead.apply(res, args.map(keepOurHeaders, cookies));
   }
   return hold[method].apply(res, args);
+}
+
+function setCookies(res: HeldResponse, cookies: string[]): void {
+  if (cookies.length === 0) return;
+  res.appendHeader("Set-Cookie", cookies);
+  // A cache must not hand one user's ticket to another.
+  res.setHeader("Cache-Control", "no-store");
 }
 
 /** Headers given to `writeHead` replace those set before; ours have to be among them. */

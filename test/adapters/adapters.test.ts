@@ -63,6 +63,10 @@ const route: Route = async (session, url) => {
     case "/throw":
       session.data.n = -1;
       throw new Error("the handler fails on purpose");
+    case "/promote-and-fail":
+      await session.regenerate();
+      session.set("n", (() => {}) as never);
+      return { body: "never seen" };
     case "/unstorable":
       session.set("n", (() => {}) as never);
       return { body: "never seen", headers: { "X-Leftover": "1" } };
@@ -190,6 +194,14 @@ for (const [storeName, makeStore] of Object.entries(stores)) {
         assert.equal(answer.status, 500);
         assert.equal(answer.headers.get("x-leftover"), null);
         assert.doesNotMatch(await answer.text(), /never seen/);
+        assert.equal(await browser.text("/whoami"), "ann");
+      });
+
+      test("a ticket that was regenerated reaches the browser even if the commit fails afterwards", async () => {
+        const browser = await loggedIn();
+        const answer = await browser.get("/promote-and-fail");
+        assert.equal(answer.status, 500);
+        assert.equal(answer.setCookies.length, 1);
         assert.equal(await browser.text("/whoami"), "ann");
       });
 
