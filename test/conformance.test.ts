@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Capabilities, conformance, type Outage } from "../src/conformance/index.ts";
@@ -689,6 +690,7 @@ function utf8(value: Uint8Array): Uint8Array {
 /** A server that can be stopped, and a client of it that does as `down` says while it is. */
 function server(down: (store: SessionStore) => Partial<SessionStore>) {
   const data = memory();
+  const subscriptions = new Set<((listening: boolean) => void) | undefined>();
   let up = true;
   const makeStore: MakeStore = () => {
     const away = { ...data, ...rejecting, ...down(data) };
@@ -702,16 +704,21 @@ function server(down: (store: SessionStore) => Partial<SessionStore>) {
       touch: choose("touch"),
       list: choose("list"),
       claimExpired: choose("claimExpired"),
-      watch: choose("watch"),
+      async watch(listener, onListening) {
+        subscriptions.add(onListening);
+        return data.watch!(listener);
+      },
       close: async () => {},
     };
   };
   const outage: Outage = {
     stop: async () => {
       up = false;
+      for (const onListening of subscriptions) onListening?.(false);
     },
     start: async () => {
       up = true;
+      for (const onListening of subscriptions) onListening?.(true);
     },
     within: 1_000,
   };
@@ -779,6 +786,19 @@ describe("conformance", { concurrency: true }, () => {
       }
     }
 
+    for (const lost of [true, false]) {
+      test(`watch does not say ${lost ? "that it lost something" : "that it listens again"}`, async () => {
+        const { makeStore, outage } = server(() => ({}));
+        const makeSilent = () => {
+          const store = makeStore();
+          const watch: SessionStore["watch"] = (listener, onListening) =>
+            store.watch!(listener, (listening) => listening === lost && onListening?.(listening));
+          return { ...store, watch };
+        };
+        await assert.rejects(run(makeSilent, "outage: watch goes on after it", { outage }), /onListening/);
+      });
+    }
+
     test("the handle does not come back", async () => {
       const { makeStore, outage } = server(() => ({}));
       let broken = false;
@@ -816,6 +836,18 @@ describe("conformance", { concurrency: true }, () => {
         run(farm(), "processes: no increment is lost", { processes: "file:///no/such/module.js" }),
         /no\/such\/module/,
       ));
+  });
+
+  test("the store in docs/writing-a-store.md passes", async () => {
+    const page = readFileSync(new URL("../docs/writing-a-store.md", import.meta.url), "utf8");
+    const source = /<!-- my-store\.js -->\n```js\n(.*?)```/s.exec(page)![1]!;
+    const { myStore } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+    await Promise.all(
+      conformance(farm()).map(({ name }) => {
+        const rows = new Map();
+        return run(() => myStore(rows), name);
+      }),
+    );
   });
 
   describe("the list of cases", () => {

@@ -1,6 +1,19 @@
 import { inspect } from "node:util";
 import type { SessionChange, SessionStore } from "../store.ts";
-import { begin, bytes, type Case, handles, inAnHour, type Kit, newKey, present, session, sleep, that } from "./kit.ts";
+import {
+  begin,
+  bytes,
+  type Case,
+  eventually,
+  handles,
+  inAnHour,
+  type Kit,
+  newKey,
+  present,
+  session,
+  sleep,
+  that,
+} from "./kit.ts";
 
 const NEVER = 'A server that is down is an error, never "not there": else an outage logs everybody out.';
 
@@ -68,7 +81,11 @@ export const outages: Case[] = [
     async run(kit) {
       const [watcher, writer] = await handles(kit, 2);
       const changes: SessionChange[] = [];
-      const stop = await watcher!.watch!((change) => changes.push(change));
+      const told: boolean[] = [];
+      const stop = await watcher!.watch!(
+        (change) => changes.push(change),
+        (listening) => told.push(listening),
+      );
       await whileDown(kit, () => sleep(200));
       await works(kit, writer!);
       // The watcher may come back a little later than the writer, so the writer goes on until it is heard.
@@ -77,6 +94,10 @@ export const outages: Case[] = [
         that(Date.now() < end, "watch must listen again by itself when the server is back.");
         keys.add((await begin(writer!, { value: bytes("anyone there?") })).key);
       }
+      await eventually(
+        "watch must call onListening(false) when the subscription is lost, since changes may be missed, and onListening(true) when it is there again.",
+        () => (told.includes(false) && told.at(-1) === true ? true : undefined),
+      );
       await stop();
     },
   },

@@ -168,7 +168,13 @@ async function startWorker(kit: Kit): Promise<Worker> {
   let ended = false;
 
   function answer(id: number): Promise<unknown> {
-    return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const timer = setTimeout(
+      () => reject(new Error(`A process gave no answer for a minute. It said: ${stderr}`)),
+      60_000,
+    );
+    waiting.set(id, { resolve, reject });
+    return promise.finally(() => clearTimeout(timer));
   }
 
   const ready = answer(0);
