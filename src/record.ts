@@ -114,22 +114,29 @@ export class SessionRecord {
     changes: ReadonlyMap<string, string | undefined>,
   ): SessionRecord {
     const names = namesAfter(base, changes);
-    // The usual case, no key added or removed: the names' bytes are copied too.
-    const namesText = base && names === base.#shape.names ? base.#shape.text : JSON.stringify(names);
-    const namesSize = Buffer.byteLength(namesText);
+    // The usual case, no key added or removed: the shape is at hand.
+    const sameNames = base !== undefined && names === base.#shape.names;
+    const shape = sameNames ? base.#shape : shapeOf(JSON.stringify(names));
     const ownerSize = meta.owner === undefined ? 0 : Buffer.byteLength(meta.owner);
-
-    let size = 0;
-    const sizes = new Array<number>(names.length);
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i]!;
-      const text = changes.get(name);
-      sizes[i] = text !== undefined ? Buffer.byteLength(text) : base!.#sizeOf(name);
-      size += sizes[i]!;
-    }
     const head = 8 + (meta.renewedAt === undefined ? 0 : 6) + (meta.owner === undefined ? 0 : 2 + ownerSize);
-    const bytes = Buffer.allocUnsafe(head + 4 + namesSize + 4 * names.length + size);
+    const endsAt = head + 4 + shape.bytes.length;
+    const valuesAt = endsAt + 4 * names.length;
 
+    // Where each value comes from: a new text, or a place in the base.
+    const texts = new Array<string | undefined>(names.length);
+    const places = new Array<number>(names.length);
+    const ends = new Array<number>(names.length);
+    let end = 0;
+    for (let i = 0; i < names.length; i++) {
+      const text = changes.get(names[i]!);
+      const place = text !== undefined ? -1 : sameNames ? i : base!.#shape.index.get(names[i]!)!;
+      end += text !== undefined ? Buffer.byteLength(text) : base!.#endOf(place) - base!.#endOf(place - 1);
+      texts[i] = text;
+      places[i] = place;
+      ends[i] = end;
+    }
+
+    const bytes = Buffer.allocUnsafe(valuesAt + end);
     bytes[0] = FORMAT;
     bytes[1] = (meta.renewedAt === undefined ? 0 : HAS_RENEWED) | (meta.owner === undefined ? 0 : HAS_OWNER);
     bytes.writeUIntLE(meta.createdAt, 2, 6);
@@ -139,29 +146,26 @@ export class SessionRecord {
       at = bytes.writeUInt16LE(ownerSize, at);
       at += bytes.write(meta.owner, at);
     }
-    at = bytes.writeUInt32LE(namesSize, at);
-    at += bytes.write(namesText, at);
-    const endsAt = at;
-    let end = 0;
-    for (const valueSize of sizes) {
-      end += valueSize;
-      at = bytes.writeUInt32LE(end, at);
-    }
+    at = bytes.writeUInt32LE(shape.bytes.length, at);
+    at += shape.bytes.copy(bytes, at);
+    for (const valueEnd of ends) at = bytes.writeUInt32LE(valueEnd, at);
     for (let i = 0; i < names.length; i++) {
-      const text = changes.get(names[i]!);
-      at += text !== undefined ? bytes.write(text, at) : base!.#copyValue(names[i]!, bytes, at);
+      const text = texts[i];
+      if (text !== undefined) {
+        at += bytes.write(text, at);
+        continue;
+      }
+      // Neighbours that did not change are copied in one piece.
+      const first = places[i]!;
+      while (places[i + 1] === places[i]! + 1) i++;
+      at += base!.bytes.copy(
+        bytes,
+        at,
+        base!.#valuesAt + base!.#endOf(first - 1),
+        base!.#valuesAt + base!.#endOf(places[i]!),
+      );
     }
-    return new SessionRecord(bytes, meta, shapeOf(namesText), endsAt);
-  }
-
-  #sizeOf(name: string): number {
-    const i = this.#shape.index.get(name)!;
-    return this.#endOf(i) - this.#endOf(i - 1);
-  }
-
-  #copyValue(name: string, target: Buffer, at: number): number {
-    const i = this.#shape.index.get(name)!;
-    return this.bytes.copy(target, at, this.#valuesAt + this.#endOf(i - 1), this.#valuesAt + this.#endOf(i));
+    return new SessionRecord(bytes, meta, shape, endsAt);
   }
 }
 
@@ -177,7 +181,8 @@ const HAS_OWNER = 2;
 
 /** The keys of a record. Sessions of one application have few different sets of keys, so each is parsed once. */
 interface Shape {
-  text: string;
+  /** The JSON text of the names. */
+  bytes: Buffer;
   names: readonly string[];
   index: ReadonlyMap<string, number>;
 }
@@ -194,7 +199,7 @@ function shapeOf(text: string): Shape {
   if (index.size !== names.length || !names.every((name) => typeof name === "string")) {
     throw new TypeError("not the names of a session record");
   }
-  const shape = { text, names, index };
+  const shape = { bytes: Buffer.from(text), names, index };
   if (text.length <= MAX_SHAPE_CHARS) {
     if (shapes.size === MAX_SHAPES) shapes.clear();
     shapes.set(text, shape);
