@@ -102,7 +102,7 @@ describe("a configuration", () => {
   test("opens every store by its name, none of which connects yet", async () => {
     const options: Record<string, object> = {
       memory: { maxSessions: 10, maxBytes: 1000 },
-      file: { path: join(folder, "lmdb") },
+      file: { path: join(folder, "sessions") },
       redis: {
         host: "127.0.0.1",
         port: 1,

@@ -36,7 +36,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const rows: Row[] = [
   { name: "memory", sharedBy: "one process", make: () => memory() },
-  { name: "file", sharedBy: "a machine", make: () => file({ path: join(folder, "lmdb") }) },
+  { name: "file", sharedBy: "a machine", make: () => file({ path: join(folder, "sessions") }) },
   { name: "sqlite", sharedBy: "a machine", make: () => sqlite({ path: join(folder, "sessions.db") }) },
   {
     name: "redis",
