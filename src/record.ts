@@ -91,6 +91,14 @@ export class SessionRecord {
     return Object.fromEntries(entries);
   }
 
+  /** The largest keys and their sizes, for an error that says what to leave out. */
+  largest(): string {
+    const sizes = this.names.map((name, i) => ({ name, size: this.#endOf(i) - this.#endOf(i - 1) }));
+    sizes.sort((one, other) => other.size - one.size);
+    const shown = sizes.slice(0, 3).map(({ name, size }) => `"${name.replace(RESERVED, "")}" (${size})`);
+    return `Largest: ${shown.join(", ")}.`;
+  }
+
   /** Where the value at `i` ends, counted from the first value. */
   #endOf(i: number): number {
     return i < 0 ? 0 : this.bytes.readUInt32LE(this.#endsAt + 4 * i);

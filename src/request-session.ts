@@ -1,44 +1,21 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
-import { type Changes, type KeyRules, replay, type Update } from "./changes.ts";
-import type { Cipher } from "./cipher.ts";
-import type { CommitQueue, Committed } from "./commits.ts";
-import type { CookieJar } from "./cookie.ts";
+import { type Changes, replay, type Update } from "./changes.ts";
+import type { Committed } from "./commits.ts";
+import type { SessionContext } from "./context.ts";
 import { dataView } from "./data-view.ts";
-import { ConflictError, SessionClosedError, SessionTooLargeError, StoreError, UnstorableValueError } from "./errors.ts";
-import type { Events } from "./events.ts";
-import { RESERVED, SessionRecord } from "./record.ts";
+import { SessionClosedError, SessionTooLargeError, StoreError, UnstorableValueError } from "./errors.ts";
+import { SessionRecord } from "./record.ts";
 import type { Mode, Session } from "./session.ts";
-import type { SessionStore, SessionWrite, StoredSession, Version } from "./store.ts";
-import type { Ticket, TicketOffice } from "./ticket.ts";
+import type { SessionWrite, StoredSession, Version } from "./store.ts";
+import type { Ticket } from "./ticket.ts";
 import { WorkingCopy } from "./working-copy.ts";
-
-/** What all sessions of one application share. */
-export interface SessionContext {
-  readonly store: SessionStore;
-  readonly office: TicketOffice;
-  readonly cipher: Cipher;
-  readonly jar: CookieJar;
-  readonly events: Events;
-  readonly commits: CommitQueue;
-  readonly rules: KeyRules;
-  readonly idleTimeout: number;
-  readonly absoluteTimeout: number;
-  readonly maxSize: number;
-  /** The name under which the store files an owner. */
-  ownerName(owner: string): string;
-}
+import { createRecord, type Issued, moveRecord, type RecordWriter, readRecord, updateRecord } from "./writes.ts";
 
 /** What a request finds in the store. */
 export interface Found {
   readonly ticket: Ticket;
   readonly stored: StoredSession;
   readonly record: SessionRecord;
-}
-
-/** A session under its next ticket. */
-interface Moved extends Committed {
-  readonly ticket: Ticket;
 }
 
 export interface RequestFacts {
@@ -48,9 +25,6 @@ export interface RequestFacts {
   readonly storeIsDown?: boolean;
 }
 
-// Commits queue inside a process, so this counts the wins of other processes.
-const MAX_ATTEMPTS = 30;
-const MAX_BACKOFF = 50;
 // A renewal that would gain less than this share of the time is not worth a write.
 const RENEW_AT = 0.1;
 const MAX_OWNER_BYTES = 1024;
@@ -181,7 +155,7 @@ export class RequestSession implements Session {
     return this.#inTurn(async () => {
       this.#checkStore();
       if (this.#version !== undefined && !this.#gone) {
-        const newer = await this.#readAgain();
+        const newer = await readRecord(this.#context, this.#ticket!);
         if (newer === undefined) this.#lose();
         else this.#standOn(newer, NO_CHANGES);
       }
@@ -201,9 +175,9 @@ export class RequestSession implements Session {
         return true;
       }
       const changes = this.#changes() ?? NO_CHANGES;
-      let moved: Moved | undefined;
+      let moved: Issued | undefined;
       await this.#context.commits.run(old.key, async (latest) => {
-        moved = await this.#move(changes, old, latest);
+        moved = await moveRecord(this.#context, old, latest ?? this.#base(), this.#writer(changes));
         return undefined; // whoever waits to write under the old ticket has to find it gone
       });
       if (moved === undefined) {
@@ -285,83 +259,21 @@ export class RequestSession implements Session {
     this.#checkStore();
     let left: Committed | undefined;
     if (this.#version === undefined) {
-      left = await this.#create(changes);
+      const created = await createRecord(this.#context, this.#ticket, this.#writer(changes));
+      this.#ticket = created.ticket;
       this.#cookie = "issue";
+      left = created;
     } else if (!this.#gone) {
       const ticket = this.#ticket!;
       const cookieIsDue = this.#isCookieDue();
-      left = await this.#context.commits.run(ticket.key, (latest) => this.#update(changes, ticket, latest));
+      left = await this.#context.commits.run(ticket.key, (latest) =>
+        updateRecord(this.#context, ticket, latest ?? this.#base(), this.#writer(changes)),
+      );
       if (cookieIsDue) this.#cookie = "issue";
     }
     if (left === undefined) this.#lose();
     else this.#standOn(left, changes);
     return left;
-  }
-
-  async #create(changes: Changes): Promise<Committed> {
-    const { store, office, events, commits } = this.#context;
-    for (;;) {
-      this.#ticket ??= office.issue();
-      const record = this.#newRecord(changes, undefined);
-      const version = await commits.track(store.create(this.#ticket.key, this.#sealed(record, this.#ticket)));
-      if (version !== "exists") {
-        events.emit("start", { id: this.#ticket.key });
-        return { record, version };
-      }
-      this.#ticket = undefined;
-    }
-  }
-
-  /** Compare-and-swap until it succeeds: each time somebody else was first, the changes are replayed over theirs. */
-  async #update(changes: Changes, ticket: Ticket, latest: Committed | undefined): Promise<Committed | undefined> {
-    const { store, events } = this.#context;
-    let base = latest ?? this.#base();
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const record = this.#newRecord(changes, base.record);
-      const version = await store.update(ticket.key, this.#sealed(record, ticket), base.version);
-      if (version === "gone") return undefined;
-      if (version !== "conflict") {
-        if (store.atomic === false) events.emit("lastWriterWins", { id: ticket.key });
-        return { record, version };
-      }
-      events.emit("conflict", { id: ticket.key, attempt });
-      if (attempt > 1) await sleep(Math.random() * Math.min(2 ** attempt, MAX_BACKOFF));
-      const newer = await this.#readAgain();
-      if (newer === undefined) return undefined;
-      base = newer;
-    }
-    throw new ConflictError(ticket.key, MAX_ATTEMPTS);
-  }
-
-  /**
-   * The session under its next ticket, and the old one dead. The old one's removal decides: who does not get to remove
-   * the very version that was copied takes the copy away again. Its ticket was given to nobody, and is not used again.
-   */
-  async #move(changes: Changes, old: Ticket, latest: Committed | undefined): Promise<Moved | undefined> {
-    const { store, office, events } = this.#context;
-    let base = latest ?? this.#base();
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const record = this.#newRecord(changes, base.record);
-      const ticket = office.issue();
-      try {
-        const version = await store.create(ticket.key, this.#sealed(record, ticket));
-        if (version === "exists") continue;
-        if (await store.delete(old.key, base.version)) {
-          events.ended(old.key, "replaced", base.record);
-          events.emit("start", { id: ticket.key });
-          return { record, version, ticket };
-        }
-        await store.delete(ticket.key);
-      } catch (error) {
-        store.delete(ticket.key).catch(() => {}); // reported by the guard; it then ends by itself
-        throw error;
-      }
-      events.emit("conflict", { id: old.key, attempt });
-      const newer = await this.#readAgain();
-      if (newer === undefined) return undefined;
-      base = newer;
-    }
-    throw new ConflictError(old.key, MAX_ATTEMPTS);
   }
 
   /** Sends the cookie again, and notes when; a readonly request notes nothing, but makes sure that the session lives. */
@@ -382,18 +294,12 @@ export class RequestSession implements Session {
     return { record: this.#record!, version: this.#version! };
   }
 
-  /** The session as it is in the store now, or undefined if it is gone. */
-  async #readAgain(): Promise<Committed | undefined> {
-    const { store, cipher, events } = this.#context;
-    const ticket = this.#ticket!;
-    const stored = await store.read(ticket.key);
-    if (stored === undefined) return undefined;
-    try {
-      return { record: SessionRecord.read(cipher.open(stored.value, ticket)), version: stored.version };
-    } catch (error) {
-      events.emit("unreadable", { id: ticket.key, error });
-      return undefined;
-    }
+  /** What a write of these changes puts into the store. */
+  #writer(changes: Changes): RecordWriter {
+    return {
+      record: (base) => this.#newRecord(changes, base),
+      sealed: (record, ticket) => this.#sealed(record, ticket),
+    };
   }
 
   #newRecord(changes: Changes, base: SessionRecord | undefined): SessionRecord {
@@ -405,7 +311,7 @@ export class RequestSession implements Session {
       owner: changes.owner ? changes.owner.now : base?.owner,
     };
     const record = SessionRecord.write(meta, base, replay(changes, base, rules));
-    if (record.bytes.length > maxSize) throw new SessionTooLargeError(record.bytes.length, maxSize, largestIn(record));
+    if (record.bytes.length > maxSize) throw new SessionTooLargeError(record.bytes.length, maxSize, record.largest());
     return record;
   }
 
@@ -488,13 +394,4 @@ export class RequestSession implements Session {
     const { id, owner, isNew, createdAt, expiresAt } = this;
     return { id, owner, isNew, createdAt: new Date(createdAt), expiresAt: new Date(expiresAt), keys: this.keys() };
   }
-}
-
-function largestIn(record: SessionRecord): string {
-  const sizes = record.names.map((name) => ({ name: name.replace(RESERVED, ""), size: record.text(name)!.length }));
-  sizes.sort((one, other) => other.size - one.size);
-  return `Largest: ${sizes
-    .slice(0, 3)
-    .map(({ name, size }) => `"${name}" (${size})`)
-    .join(", ")}.`;
 }

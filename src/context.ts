@@ -1,0 +1,23 @@
+import type { KeyRules } from "./changes.ts";
+import type { Cipher } from "./cipher.ts";
+import type { CommitQueue } from "./commits.ts";
+import type { CookieJar } from "./cookie.ts";
+import type { Events } from "./events.ts";
+import type { SessionStore } from "./store.ts";
+import type { TicketOffice } from "./ticket.ts";
+
+/** What all sessions of one application share. */
+export interface SessionContext {
+  readonly store: SessionStore;
+  readonly office: TicketOffice;
+  readonly cipher: Cipher;
+  readonly jar: CookieJar;
+  readonly events: Events;
+  readonly commits: CommitQueue;
+  readonly rules: KeyRules;
+  readonly idleTimeout: number;
+  readonly absoluteTimeout: number;
+  readonly maxSize: number;
+  /** The name under which the store files an owner. */
+  ownerName(owner: string): string;
+}

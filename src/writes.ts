@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Committed } from "./commits.ts";
+import type { SessionContext } from "./context.ts";
+import { ConflictError } from "./errors.ts";
+import { SessionRecord } from "./record.ts";
+import type { SessionWrite } from "./store.ts";
+import type { Ticket } from "./ticket.ts";
+
+/** Makes what is written: a request's changes over whatever is in the store by then. */
+export interface RecordWriter {
+  record(base: SessionRecord | undefined): SessionRecord;
+  sealed(record: SessionRecord, ticket: Ticket): SessionWrite;
+}
+
+/** A session under a ticket that the browser does not have yet. */
+export interface Issued extends Committed {
+  readonly ticket: Ticket;
+}
+
+// Commits queue inside a process, so this counts the wins of other processes.
+const MAX_ATTEMPTS = 30;
+const MAX_BACKOFF = 50;
+
+/** Stores a new session, under the given ticket if there is one. */
+export async function createRecord(
+  { store, office, events, commits }: SessionContext,
+  given: Ticket | undefined,
+  writer: RecordWriter,
+): Promise<Issued> {
+  for (let ticket = given ?? office.issue(); ; ticket = office.issue()) {
+    const record = writer.record(undefined);
+    const version = await commits.track(store.create(ticket.key, writer.sealed(record, ticket)));
+    if (version === "exists") continue;
+    events.emit("start", { id: ticket.key });
+    return { record, version, ticket };
+  }
+}
+
+/**
+ * Compare-and-swap until it succeeds: each time somebody else was first, the changes are replayed over theirs.
+ * Undefined: the session is gone.
+ */
+export async function updateRecord(
+  context: SessionContext,
+  ticket: Ticket,
+  base: Committed,
+  writer: RecordWriter,
+): Promise<Committed | undefined> {
+  const { store, events } = context;
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const record = writer.record(base.record);
+    const version = await store.update(ticket.key, writer.sealed(record, ticket), base.version);
+    if (version === "gone") return undefined;
+    if (version !== "conflict") {
+      if (store.atomic === false) events.emit("lastWriterWins", { id: ticket.key });
+      return { record, version };
+    }
+    events.emit("conflict", { id: ticket.key, attempt });
+    if (attempt > 1) await sleep(Math.random() * Math.min(2 ** attempt, MAX_BACKOFF));
+    const newer = await readRecord(context, ticket);
+    if (newer === undefined) return undefined;
+    base = newer;
+  }
+  throw new ConflictError(ticket.key, MAX_ATTEMPTS);
+}
+
+/**
+ * Stores the session under its next ticket, and kills the old one. The old one's removal decides: who does not get to
+ * remove the very version that was copied takes the copy away again. Its ticket was given to nobody, and is not used
+ * again. Undefined: the session is gone.
+ */
+export async function moveRecord(
+  context: SessionContext,
+  old: Ticket,
+  base: Committed,
+  writer: RecordWriter,
+): Promise<Issued | undefined> {
+  const { store, office, events } = context;
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const record = writer.record(base.record);
+    const ticket = office.issue();
+    try {
+      const version = await store.create(ticket.key, writer.sealed(record, ticket));
+      if (version === "exists") continue;
+      if (await store.delete(old.key, base.version)) {
+        events.ended(old.key, "replaced", base.record);
+        events.emit("start", { id: ticket.key });
+        return { record, version, ticket };
+      }
+      await store.delete(ticket.key);
+    } catch (error) {
+      store.delete(ticket.key).catch(() => {}); // reported by the guard; it then ends by itself
+      throw error;
+    }
+    events.emit("conflict", { id: old.key, attempt });
+    const newer = await readRecord(context, old);
+    if (newer === undefined) return undefined;
+    base = newer;
+  }
+  throw new ConflictError(old.key, MAX_ATTEMPTS);
+}
+
+/** The session as it is in the store now, or undefined if it is gone. */
+export async function readRecord(
+  { store, cipher, events }: SessionContext,
+  ticket: Ticket,
+): Promise<Committed | undefined> {
+  const stored = await store.read(ticket.key);
+  if (stored === undefined) return undefined;
+  try {
+    return { record: SessionRecord.read(cipher.open(stored.value, ticket)), version: stored.version };
+  } catch (error) {
+    events.emit("unreadable", { id: ticket.key, error });
+    return undefined;
+  }
+}
