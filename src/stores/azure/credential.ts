@@ -1,4 +1,4 @@
-import { importPeer } from "./peer.ts";
+import { importPeer } from "../peer.ts";
 
 /** A credential of `@azure/identity`, or anything that makes tokens as those do. */
 export interface AzureCredential {
