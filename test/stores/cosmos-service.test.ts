@@ -470,12 +470,13 @@ describe("faults", () => {
   });
 
   test("a sweep may take longer than a call, and each of its requests may not", async () => {
-    const store = open({ claimExpired: true, container: "long", requestTimeout: 200, maxThrottleWait: 200 });
-    const ended = () => store.create(newKey(), session({ expiresAt: Date.now() - 1 }));
+    const before = open({ claimExpired: true, container: "long" });
+    const ended = () => before.create(newKey(), session({ expiresAt: Date.now() - 1 }));
     await ended();
     await Promise.all(Array.from({ length: 119 }, ended));
-    // A page of 100 is removed 16 at a time.
-    server.fault = ({ method }) => (method === "DELETE" ? { delay: 80 } : undefined);
+    const store = open({ claimExpired: true, container: "long", requestTimeout: 1_500, maxThrottleWait: 1_500 });
+    // A page of 100 is removed 16 at a time: more than the time for one request, all together.
+    server.fault = ({ method }) => (method === "DELETE" ? { delay: 300 } : undefined);
     assert.equal((await store.claimExpired!(Date.now(), 1_000)).length, 120);
   });
 
