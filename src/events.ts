@@ -50,9 +50,14 @@ export class Events {
     this.#emitter.emit(name, event);
   }
 
+  /** True if somebody listens, so that what is only for the event is worth its cost. */
+  hears(name: keyof SessionEvents): boolean {
+    return this.#emitter.listenerCount(name) > 0;
+  }
+
   /** Reports an end. The record is decoded only if somebody listens. */
   ended(id: string, reason: EndReason, record: SessionRecord | undefined): void {
-    if (this.#emitter.listenerCount("end") === 0) return;
+    if (!this.hears("end")) return;
     this.emit("end", record === undefined ? { id, reason } : { id, reason, data: record.data() });
   }
 }

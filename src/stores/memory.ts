@@ -124,8 +124,7 @@ export function memory(options: MemoryOptions = {}): SessionStore {
       if (entry === undefined) return undefined;
       if (touchUntil !== undefined) extend(key, entry, touchUntil);
       if (bounded) used(entry);
-      const { value, expiresAt, owner, version } = entry;
-      return owner === undefined ? { value, expiresAt, version } : { value, expiresAt, owner, version };
+      return { ...written(entry), version: entry.version };
     },
 
     async create(key, { value, expiresAt, owner }) {
