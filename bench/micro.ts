@@ -49,7 +49,7 @@ const fields = tenKeys();
 const texts = new Map<string, string | undefined>(
   Object.entries(fields).map(([key, value]) => [key, encode(key, value)]),
 );
-const meta = { createdAt: Date.now(), renewedAt: undefined, owner: undefined };
+const meta = { createdAt: Date.now(), renewedAt: undefined, revision: undefined, lease: undefined, owner: undefined };
 const record = SessionRecord.write(meta, undefined, texts);
 piece("codec: encode a number", () => encode("views", 41));
 piece("codec: encode the cart", () => encode("cart", fields.cart));

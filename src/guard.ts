@@ -54,6 +54,7 @@ export function guarded(store: SessionStore, timeout: number, events: Events): S
   const guard: SessionStore = {
     ...(store.atomic === false && { atomic: false }),
     read: (key, touchUntil) => repeatable("read", () => store.read(key, touchUntil)),
+    ...(store.refresh && { refresh: (key, touchUntil) => repeatable("read", () => store.refresh!(key, touchUntil)) }),
     create: (key, session) => once("create", () => store.create(key, session)),
     update: (key, session, ifVersion) => once("update", () => store.update(key, session, ifVersion)),
     // A second delete finds nothing and answers false, which a conditional one must not be told.

@@ -11,6 +11,8 @@ export const RESERVED = "\0";
  *     1  flags
  *     6  createdAt, milliseconds
  *     6  renewedAt, milliseconds           if HAS_RENEWED
+ *     4  revision                          if HAS_REVISION
+ *     4  lease, milliseconds               if HAS_LEASE
  *   2+n  owner, UTF-8, its length first     if HAS_OWNER
  *   4+n  names, a JSON array in UTF-8, its length first
  *    4k  where each value ends, counted from the first value
@@ -24,6 +26,10 @@ export class SessionRecord {
   /** When the browser last got its cookie; kept only for cookies with a `maxAge`. */
   readonly renewedAt: number | undefined;
   readonly owner: string | undefined;
+  /** Counts the writes to the session, for browsers that must not see an older copy; kept only for stores with copies. */
+  readonly revision: number | undefined;
+  /** Set while a request has the whole session to itself: how long its claim holds unless it is renewed, in milliseconds. */
+  readonly lease: number | undefined;
   readonly #shape: Shape;
   readonly #endsAt: number;
   readonly #valuesAt: number;
@@ -33,6 +39,8 @@ export class SessionRecord {
     this.createdAt = meta.createdAt;
     this.renewedAt = meta.renewedAt;
     this.owner = meta.owner;
+    this.revision = meta.revision;
+    this.lease = meta.lease;
     this.#shape = shape;
     this.#endsAt = endsAt;
     this.#valuesAt = endsAt + 4 * shape.names.length;
@@ -43,11 +51,25 @@ export class SessionRecord {
     const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (buffer[0] !== FORMAT) throw new RangeError("not a session record");
     const flags = buffer[1]!;
-    const meta: RecordMeta = { createdAt: buffer.readUIntLE(2, 6), renewedAt: undefined, owner: undefined };
+    const meta: RecordMeta = {
+      createdAt: buffer.readUIntLE(2, 6),
+      renewedAt: undefined,
+      revision: undefined,
+      lease: undefined,
+      owner: undefined,
+    };
     let at = 8;
     if (flags & HAS_RENEWED) {
       meta.renewedAt = buffer.readUIntLE(at, 6);
       at += 6;
+    }
+    if (flags & HAS_REVISION) {
+      meta.revision = buffer.readUInt32LE(at);
+      at += 4;
+    }
+    if (flags & HAS_LEASE) {
+      meta.lease = buffer.readUInt32LE(at);
+      at += 4;
     }
     if (flags & HAS_OWNER) {
       const ownerAt = at + 2;
@@ -126,7 +148,17 @@ export class SessionRecord {
     const sameNames = base !== undefined && names === base.#shape.names;
     const shape = sameNames ? base.#shape : shapeOf(JSON.stringify(names));
     const ownerSize = meta.owner === undefined ? 0 : Buffer.byteLength(meta.owner);
-    const head = 8 + (meta.renewedAt === undefined ? 0 : 6) + (meta.owner === undefined ? 0 : 2 + ownerSize);
+    const flags =
+      (meta.renewedAt === undefined ? 0 : HAS_RENEWED) |
+      (meta.revision === undefined ? 0 : HAS_REVISION) |
+      (meta.lease === undefined ? 0 : HAS_LEASE) |
+      (meta.owner === undefined ? 0 : HAS_OWNER);
+    const head =
+      8 +
+      (flags & HAS_RENEWED ? 6 : 0) +
+      (flags & HAS_REVISION ? 4 : 0) +
+      (flags & HAS_LEASE ? 4 : 0) +
+      (flags & HAS_OWNER ? 2 + ownerSize : 0);
     const endsAt = head + 4 + shape.bytes.length;
     const valuesAt = endsAt + 4 * names.length;
 
@@ -146,10 +178,12 @@ export class SessionRecord {
 
     const bytes = Buffer.allocUnsafe(valuesAt + end);
     bytes[0] = FORMAT;
-    bytes[1] = (meta.renewedAt === undefined ? 0 : HAS_RENEWED) | (meta.owner === undefined ? 0 : HAS_OWNER);
+    bytes[1] = flags;
     bytes.writeUIntLE(meta.createdAt, 2, 6);
     let at = 8;
     if (meta.renewedAt !== undefined) at = bytes.writeUIntLE(meta.renewedAt, at, 6);
+    if (meta.revision !== undefined) at = bytes.writeUInt32LE(meta.revision, at);
+    if (meta.lease !== undefined) at = bytes.writeUInt32LE(meta.lease, at);
     if (meta.owner !== undefined) {
       at = bytes.writeUInt16LE(ownerSize, at);
       at += bytes.write(meta.owner, at);
@@ -180,12 +214,16 @@ export class SessionRecord {
 export interface RecordMeta {
   createdAt: number;
   renewedAt: number | undefined;
+  revision: number | undefined;
+  lease: number | undefined;
   owner: string | undefined;
 }
 
 const FORMAT = 1;
 const HAS_RENEWED = 1;
 const HAS_OWNER = 2;
+const HAS_REVISION = 4;
+const HAS_LEASE = 8;
 
 /** The keys of a record. Sessions of one application have few different sets of keys, so each is parsed once. */
 interface Shape {

@@ -308,6 +308,8 @@ export class RequestSession implements Session {
     const meta = {
       createdAt: base?.createdAt ?? this.#createdAt,
       renewedAt: jar.maxAge === undefined ? undefined : (renewedAt ?? Date.now()),
+      revision: this.#context.countsRevisions || base?.revision !== undefined ? (base?.revision ?? 0) + 1 : undefined,
+      lease: undefined,
       owner: changes.owner ? changes.owner.now : base?.owner,
     };
     const record = SessionRecord.write(meta, base, replay(changes, base, rules));

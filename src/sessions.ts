@@ -95,6 +95,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const context: SessionContext = {
     ...settings,
     store,
+    countsRevisions: store.refresh !== undefined,
     office,
     jar,
     events,

@@ -18,6 +18,12 @@ export interface SessionStore {
    */
   read(key: string, touchUntil?: number): Promise<StoredSession | undefined>;
 
+  /**
+   * Like `read`, but past any copy: there if the store keeps copies nearby, so that `read` may give a state of a moment
+   * ago. The core then lets the browser carry the revision that it saw last, and asks again by this if `read` is older.
+   */
+  refresh?(key: string, touchUntil?: number): Promise<StoredSession | undefined>;
+
   /** Adds a session under a key that is free. Gives its version, or `"exists"` and changes nothing. */
   create(key: string, session: SessionWrite): Promise<Version | "exists">;
 

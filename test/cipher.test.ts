@@ -91,7 +91,7 @@ for (const encryption of ["server", "ticket"] as const) {
 
     test("does not open what is not sealed: off is never a fallback", () => {
       const plain = SessionRecord.write(
-        { createdAt: 0, renewedAt: undefined, owner: undefined },
+        { createdAt: 0, renewedAt: undefined, revision: undefined, lease: undefined, owner: undefined },
         undefined,
         new Map([["admin", encode("admin", true)]]),
       ).bytes;

@@ -6,7 +6,13 @@ import { decode, encode } from "../src/codec.ts";
 import { type RecordMeta, SessionRecord } from "../src/record.ts";
 import { text, value } from "./support/values.ts";
 
-const NO_META: RecordMeta = { createdAt: 0, renewedAt: undefined, owner: undefined };
+const NO_META: RecordMeta = {
+  createdAt: 0,
+  renewedAt: undefined,
+  revision: undefined,
+  lease: undefined,
+  owner: undefined,
+};
 
 function write(values: Iterable<readonly [string, unknown]>, meta = NO_META): SessionRecord {
   const texts = new Map(Array.from(values, ([name, value]) => [name, encode(name, value)]));
@@ -44,6 +50,8 @@ const instant = fc.nat(2 ** 48 - 1);
 const meta: fc.Arbitrary<RecordMeta> = fc.record({
   createdAt: instant,
   renewedAt: fc.option(instant, { nil: undefined }),
+  revision: fc.option(fc.nat(2 ** 32 - 1), { nil: undefined }),
+  lease: fc.option(fc.nat(2 ** 32 - 1), { nil: undefined }),
   owner: fc.option(fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }), { nil: undefined }),
 });
 
@@ -53,10 +61,8 @@ describe("a record", () => {
       fc.property(meta, fc.array(fc.tuple(text, value), { maxLength: 8 }), (meta, entries) => {
         const expected = new Map(entries);
         const record = stored(write(expected, meta));
-        assert.deepEqual(
-          { createdAt: record.createdAt, renewedAt: record.renewedAt, owner: record.owner },
-          { ...meta },
-        );
+        const { createdAt, renewedAt, revision, lease, owner } = record;
+        assert.deepEqual({ createdAt, renewedAt, revision, lease, owner }, { ...meta });
         assert.deepEqual([...record.names], [...expected.keys()]);
         for (const [name, value] of expected) {
           assert.ok(record.has(name));
@@ -127,6 +133,8 @@ describe("a record", () => {
           assert.equal(next.owner, meta.owner);
           assert.equal(next.createdAt, meta.createdAt);
           assert.equal(next.renewedAt, meta.renewedAt);
+          assert.equal(next.revision, meta.revision);
+          assert.equal(next.lease, meta.lease);
           record = next;
         }
       }),
@@ -195,7 +203,7 @@ describe("bytes that are no record", () => {
       ["views", 3],
       ["süß", new Map([["a", 1n]])],
     ],
-    { createdAt: 1_700_000_000_000, renewedAt: 1_700_000_000_001, owner: "user 17" },
+    { createdAt: 1_700_000_000_000, renewedAt: 1_700_000_000_001, revision: 17, lease: 10_000, owner: "user 17" },
   ).bytes;
 
   test("throw when anything is missing", () => {
