@@ -18,6 +18,7 @@ export interface SessionContext {
   readonly idleTimeout: number;
   readonly absoluteTimeout: number;
   readonly maxSize: number;
+  readonly storeTimeout: number;
   /** True if the store keeps copies, so that records have to say how new they are. */
   readonly countsRevisions: boolean;
   /** The name under which the store files an owner. */

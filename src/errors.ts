@@ -2,12 +2,15 @@
 export class CoatcheckError extends Error {
   readonly code: string;
   readonly status: number;
+  /** For the answer: when to try again, where that makes sense. Express, Fastify and Koa send them by themselves. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: string, message: string, { status = 500, cause }: { status?: number; cause?: unknown } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = new.target.name;
     this.code = code;
     this.status = status;
+    this.headers = status === 503 ? { "Retry-After": "1" } : undefined;
   }
 }
 

@@ -26,6 +26,10 @@ export interface SessionEvents {
   unreadable: { id: string; key?: string; error: unknown };
   /** The store failed, or did not answer in time. */
   storeError: { operation: string; error: StoreError };
+  /** The store keeps failing: from now on calls fail at once, and only a few ask whether it is back. */
+  storeDown: { error: StoreError };
+  /** The store answers again, `downFor` milliseconds after `storeDown`. */
+  storeUp: { downFor: number };
 }
 
 /** A listener for each event. One that throws, or rejects, does not disturb the request: the error becomes a warning. */

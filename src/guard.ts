@@ -1,28 +1,38 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Breaker } from "./breaker.ts";
+import { Deadlines } from "./deadlines.ts";
 import { CoatcheckError, StoreError } from "./errors.ts";
 import type { Events } from "./events.ts";
-import type { SessionStore } from "./store.ts";
+import { judgeCreate, judgeDelete, judgeUpdate, NOT_DONE, UNKNOWN, type Verdict } from "./lost-answers.ts";
+import type { SessionStore, StoredSession } from "./store.ts";
 
-const ATTEMPTS = 3;
-const FAILURES_TO_OPEN = 5;
-const OPEN_FOR = 1_000;
-// A longer one would fire at once.
-const LONGEST_TIMER = 2 ** 31 - 1;
+export interface GuardOptions {
+  /** Milliseconds that an operation may take, with all that is tried again. */
+  timeout: number;
+  /** True if no two writes ever have the same bytes. */
+  uniqueValues: boolean;
+}
+
+const ATTEMPTS = 4;
+const FIRST_PAUSE = 30;
 
 /**
  * A store that fails as a StoreError, in bounded time, and without being asked at all while it is known to be down.
  *
- * Every call gets `timeout` milliseconds. Reads, touches and deletes are tried again within that time, since doing them
- * twice does no harm; a create or update whose answer is lost may have happened, so it is not.
+ * Reads, touches and deletes are tried again, since doing them twice does no harm. A write that must not be done twice is
+ * settled by reading when its answer is lost.
  */
-export function guarded(store: SessionStore, timeout: number, events: Events): SessionStore {
+export function guarded(store: SessionStore, { timeout, uniqueValues }: GuardOptions, events: Events): SessionStore {
   const deadlines = new Deadlines(timeout);
-  const breaker = new Breaker();
+  const breaker = new Breaker(events);
 
-  async function once<T>(operation: string, run: () => Promise<T>): Promise<T> {
-    breaker.admit(operation);
+  /** Asks the store, within the time limit, or within what is left of it. */
+  async function ask<T>(operation: string, run: () => Promise<T>, until?: number): Promise<T> {
     try {
-      const result = await deadlines.limit(operation, run());
+      const call = run();
+      const limited =
+        until === undefined ? deadlines.limit(operation, call) : deadlines.limitUntil(until, operation, call);
+      const result = await limited;
       breaker.succeeded();
       return result;
     } catch (cause) {
@@ -31,39 +41,104 @@ export function guarded(store: SessionStore, timeout: number, events: Events): S
         breaker.succeeded();
         throw cause;
       }
-      breaker.failed();
       const error = asStoreError(operation, cause);
+      breaker.failed(error);
       events.emit("storeError", { operation, error });
       throw error;
     }
   }
 
+  async function once<T>(operation: string, run: () => Promise<T>, until?: number): Promise<T> {
+    breaker.admit(operation);
+    return ask(operation, run, until);
+  }
+
+  /** Waits before another attempt. False: there is none. */
+  async function mayTryAgain(attempt: number, until: number): Promise<boolean> {
+    if (attempt === ATTEMPTS || breaker.isOpen) return false;
+    await sleep(FIRST_PAUSE * 2 ** (attempt - 1) * (0.5 + Math.random() / 2));
+    return performance.now() < until && !breaker.isOpen;
+  }
+
   async function repeatable<T>(operation: string, run: () => Promise<T>): Promise<T> {
-    const giveUpAt = Date.now() + timeout / 2;
+    const until = performance.now() + timeout;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await once(operation, run);
+        return await once(operation, run, attempt === 1 ? undefined : until);
       } catch (error) {
-        const isFinal = !(error instanceof StoreError) || attempt === ATTEMPTS || breaker.isOpen;
-        if (isFinal || Date.now() > giveUpAt) throw error;
-        await sleep(2 ** attempt * 10 * Math.random());
+        if (!(error instanceof StoreError) || !(await mayTryAgain(attempt, until))) throw error;
       }
     }
   }
+
+  /**
+   * A write that must not be done twice. When its answer is lost, it is read what is there, and `judge` says what that
+   * means. `refused` is how the store answers a second try if the first was done meanwhile, by us or by somebody else.
+   */
+  async function settled<T>(
+    operation: string,
+    run: () => Promise<T>,
+    look: () => Promise<StoredSession | undefined>,
+    judge: (found: StoredSession | undefined) => Verdict<T>,
+    refused?: T,
+  ): Promise<T> {
+    breaker.admit(operation);
+    const until = performance.now() + timeout;
+    try {
+      return await ask(operation, run);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      for (let attempt = 1; await mayTryAgain(attempt, until); attempt++) {
+        try {
+          const verdict = judge(await once("read", look, until));
+          if (verdict === UNKNOWN) break;
+          if (verdict !== NOT_DONE) return verdict;
+          const answer = await once(operation, run, until);
+          if (answer !== refused) return answer;
+        } catch (next) {
+          if (!(next instanceof StoreError)) throw next;
+        }
+      }
+      throw new StoreError(`${error.message}; it may have been done all the same`, error.cause ?? error);
+    }
+  }
+
+  // A copy that somebody keeps tells nothing of what became of a write.
+  const look = store.refresh?.bind(store) ?? store.read.bind(store);
 
   const guard: SessionStore = {
     ...(store.atomic === false && { atomic: false }),
     read: (key, touchUntil) => repeatable("read", () => store.read(key, touchUntil)),
     ...(store.refresh && { refresh: (key, touchUntil) => repeatable("read", () => store.refresh!(key, touchUntil)) }),
-    create: (key, session) => once("create", () => store.create(key, session)),
-    update: (key, session, ifVersion) => once("update", () => store.update(key, session, ifVersion)),
-    // A second delete finds nothing and answers false, which a conditional one must not be told.
+    create: (key, session) =>
+      settled(
+        "create",
+        () => store.create(key, session),
+        () => look(key),
+        (found) => judgeCreate(found, session),
+      ),
+    update: (key, session, ifVersion) =>
+      settled(
+        "update",
+        () => store.update(key, session, ifVersion),
+        () => look(key),
+        (found) => judgeUpdate(found, session, ifVersion, uniqueValues),
+        "conflict",
+      ),
+    // If the first try did it and its answer was lost, the next one says false: nobody is told that he removed it.
     delete: (key, ifVersion) =>
       ifVersion === undefined
         ? repeatable("delete", () => store.delete(key))
-        : once("delete", () => store.delete(key, ifVersion)),
+        : settled(
+            "delete",
+            () => store.delete(key, ifVersion),
+            () => look(key),
+            (found) => judgeDelete(found, ifVersion),
+            false,
+          ),
     touch: (key, expiresAt) => repeatable("touch", () => store.touch(key, expiresAt)),
-    close: () => store.close(),
+    // Also while it is down: what it holds has to be freed.
+    close: () => ask("close", () => store.close()),
   };
   if (store.list) {
     guard.list = async function* (query) {
@@ -93,82 +168,4 @@ function asStoreError(operation: string, cause: unknown): StoreError {
   if (cause instanceof StoreError) return cause;
   const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
   return new StoreError(`coatcheck: the store failed to ${operation}: ${reason}`, cause);
-}
-
-/** All calls have the same time limit, so the first begun is the first due, and one timer serves them all. */
-class Deadlines {
-  readonly #timeout: number;
-  readonly #waiting = new Set<{ dueAt: number; expire: () => void }>();
-  #ticking = false;
-
-  constructor(timeout: number) {
-    this.#timeout = timeout;
-  }
-
-  limit<T>(operation: string, call: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const wait = {
-        dueAt: performance.now() + this.#timeout,
-        expire: () => reject(new StoreError(`coatcheck: the store did not ${operation} within ${this.#timeout} ms`)),
-      };
-      this.#waiting.add(wait);
-      if (!this.#ticking) this.#tickIn(this.#timeout);
-      call.then(
-        (value) => {
-          this.#waiting.delete(wait);
-          resolve(value);
-        },
-        (error) => {
-          this.#waiting.delete(wait);
-          reject(error);
-        },
-      );
-    });
-  }
-
-  #tickIn(delay: number): void {
-    this.#ticking = true;
-    setTimeout(() => this.#tick(), Math.min(delay, LONGEST_TIMER)).unref();
-  }
-
-  #tick(): void {
-    this.#ticking = false;
-    const now = performance.now();
-    for (const wait of this.#waiting) {
-      if (wait.dueAt > now) {
-        this.#tickIn(wait.dueAt - now);
-        return;
-      }
-      this.#waiting.delete(wait);
-      wait.expire();
-    }
-  }
-}
-
-/** After several failures in a row, calls fail at once; then one call at a time tries whether the store is back. */
-class Breaker {
-  #failures = 0;
-  #probeAt = 0;
-
-  get isOpen(): boolean {
-    return this.#failures >= FAILURES_TO_OPEN;
-  }
-
-  admit(operation: string): void {
-    if (!this.isOpen) return;
-    const now = performance.now();
-    if (now < this.#probeAt) {
-      throw new StoreError(`coatcheck: the store is down; not asked to ${operation}`);
-    }
-    this.#probeAt = now + OPEN_FOR;
-  }
-
-  succeeded(): void {
-    this.#failures = 0;
-  }
-
-  failed(): void {
-    this.#failures++;
-    if (this.#failures === FAILURES_TO_OPEN) this.#probeAt = performance.now() + OPEN_FOR;
-  }
 }

@@ -86,7 +86,8 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const bareStore = options.store ?? memory();
   const settings = checkOptions(options, bareStore);
   const events = new Events();
-  const store = bareStore.inProcess ? bareStore : guarded(bareStore, settings.storeTimeout, events);
+  const guardOptions = { timeout: settings.storeTimeout, uniqueValues: settings.encryption !== "off" };
+  const store = bareStore.inProcess ? bareStore : guarded(bareStore, guardOptions, events);
   const office = ticketOffice(settings.secrets);
   const jar = cookieJar(options.cookie);
   const seal = compressing(cipher(settings.encryption, settings.secrets), options.compress, settings.maxSize);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Committed } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
-import { ConflictError } from "./errors.ts";
+import { ConflictError, StoreError } from "./errors.ts";
 import { SessionRecord } from "./record.ts";
 import type { SessionWrite } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
@@ -20,19 +20,42 @@ export interface Issued extends Committed {
 // Commits queue inside a process, so this counts the wins of other processes.
 const MAX_ATTEMPTS = 30;
 const MAX_BACKOFF = 50;
+const CREATE_ATTEMPTS = 3;
 
 /** Stores a new session, under the given ticket if there is one. */
 export async function createRecord(
-  { store, office, events, commits }: SessionContext,
+  context: SessionContext,
   given: Ticket | undefined,
   writer: RecordWriter,
 ): Promise<Issued> {
+  const record = writer.record(undefined);
+  const issued = await context.commits.track(putNew(context, record, writer, given));
+  context.events.emit("start", { id: issued.ticket.key });
+  return issued;
+}
+
+/**
+ * Stores a record under a ticket that nobody has. If that fails it may have happened, or happen late: it is tried again
+ * under another ticket, so that what comes late is never anybody's session.
+ */
+async function putNew(
+  { store, office, storeTimeout }: SessionContext,
+  record: SessionRecord,
+  writer: RecordWriter,
+  given?: Ticket,
+): Promise<Issued> {
+  const giveUpAt = performance.now() + storeTimeout / 2;
+  let failures = 0;
   for (let ticket = given ?? office.issue(); ; ticket = office.issue()) {
-    const record = writer.record(undefined);
-    const version = await commits.track(store.create(ticket.key, writer.sealed(record, ticket)));
-    if (version === "exists") continue;
-    events.emit("start", { id: ticket.key });
-    return { record, version, ticket };
+    try {
+      const version = await store.create(ticket.key, writer.sealed(record, ticket));
+      if (version !== "exists") return { record, version, ticket };
+    } catch (error) {
+      // Reported by the guard; it then ends by itself. The given one may be used again, and must not be removed late.
+      if (ticket !== given) store.delete(ticket.key).catch(() => {});
+      const isFinal = !(error instanceof StoreError) || ++failures === CREATE_ATTEMPTS;
+      if (isFinal || performance.now() > giveUpAt) throw error;
+    }
   }
 }
 
@@ -75,19 +98,18 @@ export async function moveRecord(
   base: Committed,
   writer: RecordWriter,
 ): Promise<Issued | undefined> {
-  const { store, office, events } = context;
+  const { store, events } = context;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const record = writer.record(base.record);
-    const ticket = office.issue();
+    const moved = await putNew(context, writer.record(base.record), writer);
+    const { ticket } = moved;
     try {
-      const version = await store.create(ticket.key, writer.sealed(record, ticket));
-      if (version === "exists") continue;
       if (await store.delete(old.key, base.version)) {
         events.ended(old.key, "replaced", base.record);
         events.emit("start", { id: ticket.key });
-        return { record, version, ticket };
+        return moved;
       }
-      await store.delete(ticket.key);
+      // Somebody revoked it with its owner's other sessions, so that an end was reported of what nobody saw begin.
+      if (!(await store.delete(ticket.key))) events.emit("start", { id: ticket.key });
     } catch (error) {
       store.delete(ticket.key).catch(() => {}); // reported by the guard; it then ends by itself
       throw error;

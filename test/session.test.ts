@@ -996,10 +996,12 @@ describe("save, reload and discard", () => {
     const session = await browser.open();
     session.set("a", 2);
     store.before = () => {
-      store.before = undefined;
       throw new Error("connection reset");
     };
     const saving = session.save();
+    saving.catch(() => {
+      store.before = undefined;
+    });
     const committing = browser.end(session);
     await assert.rejects(saving, StoreError);
     await committing;

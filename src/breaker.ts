@@ -1,0 +1,64 @@
+import { StoreError } from "./errors.ts";
+import type { Events } from "./events.ts";
+
+const FAILURES_TO_OPEN = 5;
+// A connection that breaks fails many calls at one moment, and is there again in the next.
+const FAILING_FOR = 100;
+const FIRST_PAUSE = 100;
+// Service is back within this time of the store.
+const LONGEST_PAUSE = 1_000;
+
+/**
+ * Keeps calls from a store that is known to be down. It opens after several failures in a row, over a while: then calls
+ * fail at once, but for one after each pause, a probe, which shows whether the store is back. The first success closes it.
+ */
+export class Breaker {
+  readonly #events: Events;
+  #failures = 0;
+  #failingSince = 0;
+  #openedAt: number | undefined;
+  #pause = 0;
+  #probeAt = 0;
+
+  constructor(events: Events) {
+    this.#events = events;
+  }
+
+  get isOpen(): boolean {
+    return this.#openedAt !== undefined;
+  }
+
+  /** @throws StoreError if the store is not to be asked. */
+  admit(operation: string): void {
+    if (!this.isOpen) return;
+    if (performance.now() < this.#probeAt) {
+      throw new StoreError(`coatcheck: the store is down; not asked to ${operation}`);
+    }
+    // If the probe fails, or still hangs by then, the next one has its turn.
+    this.#waitForProbe(Math.min(this.#pause * 2, LONGEST_PAUSE));
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    if (this.#openedAt === undefined) return;
+    const downFor = Math.round(performance.now() - this.#openedAt);
+    this.#openedAt = undefined;
+    this.#events.emit("storeUp", { downFor });
+  }
+
+  failed(error: StoreError): void {
+    if (this.isOpen) return;
+    const now = performance.now();
+    if (this.#failures++ === 0) this.#failingSince = now;
+    if (this.#failures < FAILURES_TO_OPEN || now - this.#failingSince < FAILING_FOR) return;
+    this.#openedAt = now;
+    this.#waitForProbe(FIRST_PAUSE);
+    this.#events.emit("storeDown", { error });
+  }
+
+  /** Never all servers of a farm at the same moment. */
+  #waitForProbe(pause: number): void {
+    this.#pause = pause;
+    this.#probeAt = performance.now() + pause * (0.5 + Math.random() / 2);
+  }
+}
