@@ -33,6 +33,12 @@ export interface CookieJar {
   issue(ticket: string, secure: boolean): string;
   /** The `Set-Cookie` value that takes the ticket away. */
   clear(secure: boolean): string;
+  /** The marks beside the ticket's cookie, each a digit, `=` and a text; see marks.ts. */
+  findMarks(header: string | null | undefined, secure: boolean): string[];
+  /** The `Set-Cookie` value that hands out a mark. */
+  mark(mark: string, secure: boolean): string;
+  /** The `Set-Cookie` value that takes the mark with this digit away. */
+  clearMark(digit: string, secure: boolean): string;
   /** Milliseconds that a cookie lasts in the browser, or undefined: until it closes. */
   readonly maxAge: number | undefined;
 }
@@ -40,6 +46,7 @@ export interface CookieJar {
 // RFC 6265bis 5.6: browsers drop a cookie whose name and value are longer than this together.
 const MAX_NAME_AND_VALUE = 4096;
 const TICKET_CHARS = 40;
+const MARK = /^\d=[\w-]{5,20}$/;
 
 export function cookieJar(options: CookieOptions = {}): CookieJar {
   const { secure = true, sameSite = "Lax", path = "/", domain, partitioned = false } = options;
@@ -54,7 +61,13 @@ export function cookieJar(options: CookieOptions = {}): CookieJar {
     attributes += `; SameSite=${sameSite}`;
     if (partitioned) attributes += "; Partitioned";
     const life = maxAge === undefined ? "" : `; Max-Age=${Math.ceil(maxAge / 1000)}`;
-    return { start: `${name}=`, issueEnd: attributes + life, clear: `${name}=${attributes}; Max-Age=0` };
+    return {
+      start: `${name}=`,
+      issueEnd: attributes + life,
+      clearEnd: `${attributes}; Max-Age=0`,
+      markStart: `${name}-seen`,
+      markEnd: attributes,
+    };
   }
   const overHttps = style(true);
   const overHttp = style(false);
@@ -63,7 +76,11 @@ export function cookieJar(options: CookieOptions = {}): CookieJar {
   return {
     find: (header, https) => (header ? findAll(header, pick(https).start) : []),
     issue: (ticket, https) => pick(https).start + ticket + pick(https).issueEnd,
-    clear: (https) => pick(https).clear,
+    clear: (https) => pick(https).start + pick(https).clearEnd,
+    findMarks: (header, https) =>
+      header ? findAll(header, pick(https).markStart).filter((mark) => MARK.test(mark)) : [],
+    mark: (mark, https) => pick(https).markStart + mark + pick(https).markEnd,
+    clearMark: (digit, https) => `${pick(https).markStart + digit}=${pick(https).clearEnd}`,
     maxAge,
   };
 }

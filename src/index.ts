@@ -27,6 +27,7 @@ export {
 export type {
   ClaimedSession,
   SessionChange,
+  SessionCopy,
   SessionEntry,
   SessionStore,
   SessionWrite,

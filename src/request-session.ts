@@ -4,6 +4,7 @@ import type { Committed } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
 import { dataView } from "./data-view.ts";
 import { SessionClosedError, SessionTooLargeError, StoreError, UnstorableValueError } from "./errors.ts";
+import { clearMarks, markCookies, nextRevision } from "./marks.ts";
 import { SessionRecord } from "./record.ts";
 import type { Mode, Session } from "./session.ts";
 import type { SessionWrite, StoredSession, Version } from "./store.ts";
@@ -21,6 +22,8 @@ export interface Found {
 export interface RequestFacts {
   readonly mode: Mode | "off";
   readonly secure: boolean;
+  /** What the browser says that it has seen; see marks.ts. */
+  readonly marks: readonly string[];
   /** True if the store could not be asked: the session is empty, and refuses to be written. */
   readonly storeIsDown?: boolean;
 }
@@ -241,11 +244,20 @@ export class RequestSession implements Session {
   }
 
   #cookies(): string[] {
+    if (this.#gone) return NO_COOKIES;
+    const { jar, countsRevisions } = this.#context;
+    const { secure } = this.#facts;
+    const marks = countsRevisions ? this.#markCookies() : NO_COOKIES;
+    if (this.#cookie === undefined) return marks;
+    return [this.#cookie === "clear" ? jar.clear(secure) : jar.issue(this.#ticket!.text, secure), ...marks];
+  }
+
+  #markCookies(): string[] {
     const { jar } = this.#context;
-    if (this.#cookie === undefined || this.#gone) return NO_COOKIES;
-    return [
-      this.#cookie === "clear" ? jar.clear(this.#facts.secure) : jar.issue(this.#ticket!.text, this.#facts.secure),
-    ];
+    const { secure, marks } = this.#facts;
+    if (this.#cookie === "clear") return clearMarks(jar, secure, marks);
+    const revision = this.#record?.revision;
+    return revision === undefined ? NO_COOKIES : markCookies(jar, secure, marks, this.#ticket!.key, revision);
   }
 
   #changes(): Changes | undefined {
@@ -308,7 +320,7 @@ export class RequestSession implements Session {
     const meta = {
       createdAt: base?.createdAt ?? this.#createdAt,
       renewedAt: jar.maxAge === undefined ? undefined : (renewedAt ?? Date.now()),
-      revision: this.#context.countsRevisions || base?.revision !== undefined ? (base?.revision ?? 0) + 1 : undefined,
+      revision: this.#context.countsRevisions || base?.revision !== undefined ? nextRevision(base) : undefined,
       lease: undefined,
       owner: changes.owner ? changes.owner.now : base?.owner,
     };

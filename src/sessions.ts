@@ -8,6 +8,7 @@ import { cookieJar } from "./cookie.ts";
 import { CapabilityError, OptionError, StoreError } from "./errors.ts";
 import { Events, type SessionEvents } from "./events.ts";
 import { guarded } from "./guard.ts";
+import { lastSeen } from "./marks.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
 import { SessionRecord } from "./record.ts";
 import { type Found, RequestSession } from "./request-session.ts";
@@ -15,6 +16,7 @@ import type { Mode, Session } from "./session.ts";
 import type { SessionStore } from "./store.ts";
 import { memory } from "./stores/memory.ts";
 import { isKey, type Ticket, ticketOffice } from "./ticket.ts";
+import { openRecord } from "./writes.ts";
 
 /**
  * The keys of a session, for applications that declare them once:
@@ -73,6 +75,7 @@ export interface Sessions<Data extends object = SessionData> {
   close(): Promise<void>;
 }
 
+const NO_MARKS: readonly string[] = [];
 // Browsers send two or three, for several paths. Who collects hundreds of dead tickets must not make hundreds of reads.
 const MAX_TICKETS = 5;
 const SWEEP_BATCH = 500;
@@ -106,17 +109,16 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   };
   const stopSweeping = sweepRegularly();
 
-  async function find(ticket: Ticket): Promise<Found | undefined> {
+  async function find(ticket: Ticket, marks: readonly string[]): Promise<Found | undefined> {
     const now = Date.now();
-    const stored = await store.read(ticket.key, now + settings.idleTimeout);
-    if (stored === undefined) return undefined;
-    let record: SessionRecord;
-    try {
-      record = SessionRecord.read(seal.open(stored.value, ticket));
-    } catch (error) {
-      events.emit("unreadable", { id: ticket.key, error });
-      return undefined;
+    const touchUntil = now + settings.idleTimeout;
+    let stored = await store.read(ticket.key, touchUntil);
+    let record = stored && openRecord(context, stored, ticket);
+    if (context.countsRevisions && record !== undefined && (record.revision ?? 1) < lastSeen(marks, ticket.key)) {
+      stored = await store.refresh!(ticket.key, touchUntil);
+      record = stored && openRecord(context, stored, ticket);
     }
+    if (stored === undefined || record === undefined) return undefined;
     if (record.createdAt + settings.absoluteTimeout > now) return { ticket, stored, record };
     if (await store.delete(ticket.key, stored.version)) events.ended(ticket.key, "expired", record);
     return undefined;
@@ -126,10 +128,13 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     if (mode !== undefined && mode !== "merge" && mode !== "readonly") {
       throw new OptionError("mode", mode, 'use "merge", "readonly".');
     }
-    const facts = { mode: mode ?? settings.mode, secure: secure ?? isSecure(source) };
+    const header = cookieHeader(source);
+    const isHttps = secure ?? isSecure(source);
+    const marks = context.countsRevisions ? jar.findMarks(header, isHttps) : NO_MARKS;
+    const facts = { mode: mode ?? settings.mode, secure: isHttps, marks };
     if (settings.mode === "off") return new RequestSession(context, { ...facts, mode: "off" }, undefined);
     let tried = 0;
-    for (const text of jar.find(cookieHeader(source), facts.secure)) {
+    for (const text of jar.find(header, isHttps)) {
       const ticket = office.check(text);
       if (ticket === undefined) {
         events.emit("forged", {});
@@ -137,7 +142,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       }
       if (++tried > MAX_TICKETS) break;
       try {
-        const found = await find(ticket);
+        const found = await find(ticket, marks);
         if (found !== undefined) return new RequestSession(context, facts, found);
       } catch (error) {
         if (settings.onStoreError === "fail" || !(error instanceof StoreError)) throw error;

@@ -91,6 +91,18 @@ export interface SessionWrite {
 
 export interface StoredSession extends SessionWrite {
   version: Version;
+  /** Set on a copy that the store keeps nearby. */
+  copy?: SessionCopy;
+}
+
+/**
+ * A place beside a copy for what the core made of its value, so that this is done once and not for each request. It
+ * goes with the copy: a newer value has another place.
+ */
+export interface SessionCopy {
+  readonly opened: unknown;
+  /** Puts it there. Its `bytes` count for what copies may take. */
+  keep(opened: unknown, bytes: number): void;
 }
 
 /** A session that `claimExpired` removed. */

@@ -3,7 +3,7 @@ import type { Committed } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
 import { ConflictError, StoreError } from "./errors.ts";
 import { SessionRecord } from "./record.ts";
-import type { SessionWrite } from "./store.ts";
+import type { SessionWrite, StoredSession } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
 
 /** Makes what is written: a request's changes over whatever is in the store by then. */
@@ -122,15 +122,25 @@ export async function moveRecord(
   throw new ConflictError(old.key, MAX_ATTEMPTS);
 }
 
-/** The session as it is in the store now, or undefined if it is gone. */
-export async function readRecord(
-  { store, cipher, events }: SessionContext,
+/** The session as it is in the store now, and not in a copy. Undefined: it is gone. */
+export async function readRecord(context: SessionContext, ticket: Ticket): Promise<Committed | undefined> {
+  const { store } = context;
+  const stored = await (store.refresh ? store.refresh(ticket.key) : store.read(ticket.key));
+  const record = stored && openRecord(context, stored, ticket);
+  return record && { record, version: stored!.version };
+}
+
+/** The record that the store gave, or undefined if it can't be opened. A copy is opened once. */
+export function openRecord(
+  { cipher, events }: SessionContext,
+  { value, copy }: StoredSession,
   ticket: Ticket,
-): Promise<Committed | undefined> {
-  const stored = await store.read(ticket.key);
-  if (stored === undefined) return undefined;
+): SessionRecord | undefined {
+  if (copy?.opened !== undefined) return copy.opened as SessionRecord;
   try {
-    return { record: SessionRecord.read(cipher.open(stored.value, ticket)), version: stored.version };
+    const record = SessionRecord.read(cipher.open(value, ticket));
+    copy?.keep(record, record.bytes.buffer.byteLength);
+    return record;
   } catch (error) {
     events.emit("unreadable", { id: ticket.key, error });
     return undefined;

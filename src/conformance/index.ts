@@ -92,7 +92,7 @@ export function conformance(
       // No formal parameter: some runners take one for a callback that they must wait for.
       async run(...[context]) {
         const opened: SessionStore[] = [];
-        const kit = kitFor(makeStore, capabilities, opened);
+        const kit = kitFor(makeStore, capabilities, needs, opened);
         try {
           const lacking = await missing(needs, kit);
           if (lacking === undefined) await run(kit);
@@ -122,6 +122,7 @@ async function missing(needs: Need[], kit: Kit): Promise<(typeof ABILITIES)[numb
 function kitFor(
   makeStore: () => SessionStore | Promise<SessionStore>,
   { shared = true, maxValue = 1_048_576, processes = "", outage }: Capabilities,
+  needs: readonly Need[],
   opened: SessionStore[],
 ): Kit {
   let only: Promise<SessionStore> | undefined;
@@ -129,7 +130,7 @@ function kitFor(
     const store = await makeStore();
     that(typeof store?.close === "function", `makeStore must give a store, not ${inspect(store)}.`);
     opened.push(store);
-    return store;
+    return pastCopies(store, () => opened.length > 1 || needs.includes("processes"));
   }
   return {
     maxValue,
@@ -141,4 +142,16 @@ function kitFor(
       return only;
     },
   };
+}
+
+/**
+ * A store that keeps copies may give a state of a moment ago once others write, too: it is then asked past them.
+ * Alone, it has to keep every rule with its copies.
+ */
+function pastCopies(store: SessionStore, othersWrite: () => boolean): SessionStore {
+  const { read, refresh } = store;
+  if (refresh === undefined) return store;
+  return Object.assign(store, {
+    read: (key: string, touchUntil?: number) => (othersWrite() ? refresh : read).call(store, key, touchUntil),
+  });
 }

@@ -27,8 +27,19 @@ export class Browser<Data extends object> {
   /** The end of a request. */
   async end(session: Session<Data>): Promise<string[]> {
     const cookies = await session.commit();
-    for (const cookie of cookies) this.cookie = cookie.includes("Max-Age=0") ? undefined : cookie.split(";")[0]!;
+    this.keep(cookies);
     return cookies;
+  }
+
+  /** Takes what an answer says of its cookies. */
+  keep(setCookies: string[]): void {
+    for (const setCookie of setCookies) {
+      const cookie = setCookie.split(";")[0]!;
+      const name = cookie.slice(0, cookie.indexOf("=") + 1);
+      const kept = this.cookie?.split("; ").filter((other) => !other.startsWith(name)) ?? [];
+      if (!setCookie.includes("Max-Age=0")) kept.push(cookie);
+      this.cookie = kept.length === 0 ? undefined : kept.join("; ");
+    }
   }
 
   /** What the session holds, as a fresh request sees it. */

@@ -1,0 +1,104 @@
+import type { SessionCopy, StoredSession } from "../../store.ts";
+
+/** What V8 and the map take for a copy beside its bytes, and for what it was opened to. Measured, rounded up. */
+const COPY_OVERHEAD = 700;
+const OPENED_OVERHEAD = 500;
+/** So many copies are looked at for one that was not used lately; then any goes, so that no call stops the process. */
+const MAX_LOOKS = 1_000;
+
+/**
+ * Copies of sessions, within a number of bytes. What goes is what was not used since the hand of the clock last passed:
+ * nearly the least recently used, and a use costs no more than setting a flag.
+ */
+export class Copies {
+  readonly #maxBytes: number;
+  readonly #copies = new Map<string, Copy>();
+  #hand = this.#copies.values();
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** The bytes that all of them take. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(key: string): Copy | undefined {
+    const copy = this.#copies.get(key);
+    if (copy !== undefined) copy.used = true;
+    return copy;
+  }
+
+  /** Keeps a copy of what was so at `since`. */
+  put(key: string, session: StoredSession, since: number): StoredSession {
+    this.delete(key);
+    const copy = new Copy(this, key, session, since);
+    this.#copies.set(key, copy);
+    this.grow(copy, copy.session.value.length + COPY_OVERHEAD);
+    return copy.session;
+  }
+
+  delete(key: string): void {
+    const copy = this.#copies.get(key);
+    if (copy === undefined) return;
+    this.#copies.delete(key);
+    this.#bytes -= copy.bytes;
+  }
+
+  clear(): void {
+    this.#copies.clear();
+    this.#hand = this.#copies.values();
+    this.#bytes = 0;
+  }
+
+  /** Counts what a copy takes more, and makes room for it. */
+  grow(copy: Copy, bytes: number): void {
+    if (this.#copies.get(copy.key) !== copy) return;
+    copy.bytes += bytes;
+    this.#bytes += bytes;
+    // It would drive all others out and not stay itself.
+    if (copy.bytes > this.#maxBytes) this.delete(copy.key);
+    for (let looks = 0; this.#bytes > this.#maxBytes; looks++) {
+      const { value: next, done } = this.#hand.next();
+      if (done) this.#hand = this.#copies.values();
+      else if (next.used && looks < MAX_LOOKS) next.used = false;
+      else this.delete(next.key);
+    }
+  }
+}
+
+class Copy implements SessionCopy {
+  readonly #copies: Copies;
+  readonly key: string;
+  readonly since: number;
+  session: StoredSession;
+  opened: unknown;
+  bytes = 0;
+  used = true;
+
+  constructor(copies: Copies, key: string, { value, expiresAt, owner, version }: StoredSession, since: number) {
+    this.#copies = copies;
+    this.key = key;
+    this.since = since;
+    this.session = {
+      // Bytes of its own: a client's may be a slice of a larger piece that must not be kept alive.
+      value: new Uint8Array(value),
+      expiresAt,
+      ...(owner !== undefined && { owner }),
+      version,
+      copy: this,
+    };
+  }
+
+  extend(expiresAt: number): void {
+    this.session = { ...this.session, expiresAt };
+  }
+
+  keep(opened: unknown, bytes: number): void {
+    if (this.opened !== undefined) return;
+    this.opened = opened;
+    this.#copies.grow(this, bytes + OPENED_OVERHEAD);
+  }
+}

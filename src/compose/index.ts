@@ -1,0 +1,1 @@
+export { type CachedOptions, cached } from "./cached.ts";
