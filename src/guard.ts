@@ -22,7 +22,19 @@ const FIRST_PAUSE = 30;
  * Reads, touches and deletes are tried again, since doing them twice does no harm. A write that must not be done twice is
  * settled by reading when its answer is lost.
  */
-export function guarded(store: SessionStore, { timeout, uniqueValues }: GuardOptions, events: Events): SessionStore {
+export function guarded(store: SessionStore, options: GuardOptions, events: Events): SessionStore {
+  const guards = new Map<SessionStore, SessionStore>();
+  function guard(part: SessionStore): SessionStore {
+    // Each part of a composed store by itself: one that is down must not stop the others.
+    if (part.withParts) return part.withParts(guard);
+    const made = guards.get(part) ?? guardOne(part, options, events);
+    guards.set(part, made);
+    return made;
+  }
+  return guard(store);
+}
+
+function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, events: Events): SessionStore {
   const deadlines = new Deadlines(timeout);
   const breaker = new Breaker(events);
 

@@ -72,6 +72,12 @@ export interface SessionStore {
     listener: (change: SessionChange) => void,
     onListening?: (listening: boolean) => void,
   ): Promise<() => Promise<void>>;
+
+  /**
+   * There if this store is made of others: the same store with `wrap(part)` in place of each part. The core uses it to put
+   * time limits, retries and a circuit breaker around each part instead of the whole. `wrap` gives the same for the same.
+   */
+  withParts?(wrap: (part: SessionStore) => SessionStore): SessionStore;
 }
 
 /**

@@ -1,1 +1,2 @@
 export { type CachedOptions, cached } from "./cached.ts";
+export { type Partition, type PartitionedStore, partitioned } from "./partitioned.ts";

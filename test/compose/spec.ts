@@ -1,0 +1,39 @@
+import { partitioned } from "../../src/compose/index.ts";
+import type { SessionStore } from "../../src/store.ts";
+import { file } from "../../src/stores/file.ts";
+import { postgres } from "../../src/stores/postgres.ts";
+import { redis } from "../../src/stores/redis/index.ts";
+
+/** A store as JSON, so that other processes can be told of it. */
+export type Spec =
+  | { file: string }
+  | { redis: string; keepExpired?: "1m" }
+  | { postgres: string }
+  | { partitioned: { name: string; store: Spec }[] };
+
+/** Makes the store. What is described alike is one and the same store, as where a part stands in two composed ones. */
+export function storeOf(spec: Spec): SessionStore {
+  const made = new Map<string, SessionStore>();
+  function make(spec: Spec): SessionStore {
+    const name = JSON.stringify(spec);
+    const store = made.get(name) ?? makeNew(spec);
+    made.set(name, store);
+    return store;
+  }
+  function makeNew(spec: Spec): SessionStore {
+    if ("file" in spec) return file({ path: spec.file });
+    if ("redis" in spec) {
+      return redis({ url: spec.redis, ...(spec.keepExpired && { keepExpired: spec.keepExpired }) });
+    }
+    if ("postgres" in spec) return postgres({ url: spec.postgres });
+    return partitioned(spec.partitioned.map(({ name, store }) => ({ name, store: make(store) })));
+  }
+  return make(spec);
+}
+
+/** The module that makes the store in a process of the conformance suite. */
+export function moduleOf(spec: Spec): URL {
+  const module = new URL("./spec-process.ts", import.meta.url);
+  module.searchParams.set("spec", JSON.stringify(spec));
+  return module;
+}
