@@ -5,8 +5,8 @@ const FAILURES_TO_OPEN = 5;
 // A connection that breaks fails many calls at one moment, and is there again in the next.
 const FAILING_FOR = 100;
 const FIRST_PAUSE = 100;
-// Service is back within this time of the store.
-const LONGEST_PAUSE = 1_000;
+// With what a client takes to connect again, service is back within a second of the store.
+const LONGEST_PAUSE = 600;
 
 /**
  * Keeps calls from a store that is known to be down. It opens after several failures in a row, over a while: then calls
