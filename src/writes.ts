@@ -138,8 +138,11 @@ export function openRecord(
 ): SessionRecord | undefined {
   if (copy?.opened !== undefined) return copy.opened as SessionRecord;
   try {
-    const record = SessionRecord.read(cipher.open(value, ticket));
-    copy?.keep(record, record.bytes.buffer.byteLength);
+    const bytes = cipher.open(value, ticket);
+    if (copy === undefined) return SessionRecord.read(bytes);
+    // What was unpacked may be a small part of a large buffer, which must not be kept.
+    const record = SessionRecord.read(bytes.length < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes);
+    copy.keep(record, record.bytes.length);
     return record;
   } catch (error) {
     events.emit("unreadable", { id: ticket.key, error });
