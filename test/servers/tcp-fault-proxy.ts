@@ -18,6 +18,8 @@ export interface TcpFaultProxy {
   readonly port: number;
   /** Asked each time that a client has sent something. */
   fault: ((bytes: Buffer) => TcpFault) | undefined;
+  /** How late all arrives that the server says, asked or not, in milliseconds. */
+  lag: number;
   /** Resolves once nothing is on its way that was held back. */
   settled(): Promise<void>;
   close(): Promise<void>;
@@ -74,6 +76,10 @@ export async function startTcpFaultProxy(target: number): Promise<TcpFaultProxy>
         heldBack = heldBack.then(() => new Promise((resolve) => setTimeout(resolve, delay)));
       }
       onAnswer = undefined;
+      if (proxy.lag > 0) {
+        const due = new Promise<void>((resolve) => setTimeout(resolve, proxy.lag));
+        heldBack = heldBack.then(() => due);
+      }
       // In their order, whatever is held back.
       heldBack.then(() => client.writable && client.write(bytes));
     });
@@ -83,6 +89,7 @@ export async function startTcpFaultProxy(target: number): Promise<TcpFaultProxy>
   const proxy: TcpFaultProxy = {
     port: portOf(server as unknown as Parameters<typeof portOf>[0]),
     fault: undefined,
+    lag: 0,
     async settled() {
       while (late > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     },
