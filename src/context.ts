@@ -3,6 +3,7 @@ import type { Cipher } from "./cipher.ts";
 import type { CommitQueue } from "./commits.ts";
 import type { CookieJar } from "./cookie.ts";
 import type { Events } from "./events.ts";
+import type { Leases } from "./lease.ts";
 import type { SessionStore } from "./store.ts";
 import type { TicketOffice } from "./ticket.ts";
 
@@ -14,6 +15,7 @@ export interface SessionContext {
   readonly jar: CookieJar;
   readonly events: Events;
   readonly commits: CommitQueue;
+  readonly leases: Leases;
   readonly rules: KeyRules;
   readonly idleTimeout: number;
   readonly absoluteTimeout: number;

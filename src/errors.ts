@@ -40,6 +40,51 @@ export class ConflictError extends CoatcheckError {
   }
 }
 
+/** Another request kept the whole session (mode `"exclusive"`) for longer than this one waits. Nothing was written. */
+export class LockTimeoutError extends CoatcheckError {
+  constructor(id: string, maxWait: number) {
+    super(
+      "COATCHECK_LOCK_TIMEOUT",
+      `coatcheck: session ${id} was not free within ${maxWait} ms, because other requests have it to themselves. Make them shorter, use mode "merge", or raise exclusive.maxWait.`,
+      { status: 503 },
+    );
+  }
+}
+
+/** Too many requests of this process wait for one session (mode `"exclusive"`). */
+export class QueueFullError extends CoatcheckError {
+  constructor(id: string, maxQueue: number) {
+    super(
+      "COATCHECK_QUEUE_FULL",
+      `coatcheck: ${maxQueue} requests wait for session ${id} already. Use mode "merge" or "readonly" where it is enough, or raise exclusive.maxQueue.`,
+      { status: 429 },
+    );
+  }
+}
+
+/**
+ * This request had the whole session (mode `"exclusive"`) and has lost it: it took longer than `maxHold`, or its process
+ * or the store stood still for longer than `lease`. Nothing was written.
+ */
+export class LeaseLostError extends CoatcheckError {
+  constructor(id: string) {
+    super(
+      "COATCHECK_LEASE_LOST",
+      `coatcheck: this request no longer has session ${id} to itself, and another may have changed it; nothing was written. Try again, or raise exclusive.maxHold for long work.`,
+      { status: 503 },
+    );
+  }
+}
+
+/** The browser has gone away while its request waited for the session (mode `"exclusive"`). */
+export class ClientGoneError extends CoatcheckError {
+  constructor(id: string) {
+    super("COATCHECK_CLIENT_GONE", `coatcheck: the client has left while its request waited for session ${id}.`, {
+      status: 499,
+    });
+  }
+}
+
 /** A value that no store can keep, such as a function, a socket or an instance of a class. */
 export class UnstorableValueError extends CoatcheckError {
   constructor(key: string, reason: string, cause?: unknown) {

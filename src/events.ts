@@ -20,6 +20,12 @@ export interface SessionEvents {
   lastWriterWins: { id: string };
   /** A request changed a session that had ended meanwhile. Its changes are dropped. */
   gone: { id: string };
+  /** A request got the whole session (mode `"exclusive"`) after `waited` milliseconds behind others. */
+  wait: { id: string; waited: number };
+  /** A request has taken a session over whose holder had not renewed its lease: it crashed, or stood still. */
+  takeover: { id: string };
+  /** A request that had the whole session has lost it, and its write was refused. */
+  leaseLost: { id: string };
   /** A cookie was turned away: mistyped, forged, or made under another secret. */
   forged: Record<never, never>;
   /** A record, or with `key` one value of it, can't be opened or decoded: an attack or a fault. It counts as absent. */

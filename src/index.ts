@@ -5,16 +5,20 @@ export type { CookieOptions } from "./cookie.ts";
 export type { Duration } from "./duration.ts";
 export {
   CapabilityError,
+  ClientGoneError,
   CoatcheckError,
   ConflictError,
+  LeaseLostError,
+  LockTimeoutError,
   OptionError,
+  QueueFullError,
   SessionClosedError,
   SessionTooLargeError,
   StoreError,
   UnstorableValueError,
 } from "./errors.ts";
 export type { EndReason, SessionEvents } from "./events.ts";
-export type { SessionsOptions } from "./options.ts";
+export type { ExclusiveOptions, SessionsOptions } from "./options.ts";
 export type { Mode, Session } from "./session.ts";
 export {
   type CookieSource,

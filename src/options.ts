@@ -5,7 +5,8 @@ import type { CompressOptions } from "./compression.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { type Duration, milliseconds } from "./duration.ts";
 import { OptionError } from "./errors.ts";
-import type { Mode } from "./session.ts";
+import type { LeaseLimits } from "./lease.ts";
+import { MODES, type Mode } from "./session.ts";
 import type { SessionStore } from "./store.ts";
 
 export interface SessionsOptions<Data extends object> {
@@ -35,6 +36,8 @@ export interface SessionsOptions<Data extends object> {
    * or set, no store asked, sessions are empty, and writing to one throws. Default: `"merge"`.
    */
   mode?: Mode | "off";
+  /** The bounds of mode `"exclusive"`. */
+  exclusive?: ExclusiveOptions;
   /** What becomes of a key that two requests change at the same time. Default: the last writer wins. */
   merge?: Resolvers<Data>;
   /** What a key is before it is set. Each session gets a copy of its own. */
@@ -55,13 +58,30 @@ export interface SessionsOptions<Data extends object> {
   sweepInterval?: Duration | false;
 }
 
+export interface ExclusiveOptions {
+  /**
+   * How long a request has the session to itself unless it renews its claim, which happens by itself while it runs: so
+   * long a crashed server keeps others waiting. At least a second. Default: `"10s"`.
+   */
+  lease?: Duration;
+  /** How long a request may keep the session to itself, renewals and all. Default: `"110s"`, as in ASP.NET. */
+  maxHold?: Duration;
+  /** How long a request waits for the session; then LockTimeoutError, answered 503. Default: `"30s"`. */
+  maxWait?: Duration;
+  /** How many requests of one process may wait for one session; then QueueFullError, answered 429. Default: 100. */
+  maxQueue?: number;
+}
+
+const SHORTEST_LEASE = 1_000;
+// More does not fit into a record.
+const LONGEST_LEASE = 2 ** 31;
 const MIN_SECRET = 32;
 const MAKE_ONE = `make one with: node -e "console.log(crypto.randomBytes(32).toString('base64url'))"`;
 
 /** The options with defaults filled in. @throws OptionError */
 export function checkOptions<Data extends object>(options: SessionsOptions<Data>, store: SessionStore) {
   const { mode = "merge", encryption = store.inProcess ? "off" : "server", onStoreError = "fail" } = options;
-  oneOf("mode", mode, ["merge", "readonly", "off"]);
+  oneOf("mode", mode, [...MODES, "off"]);
   oneOf("encryption", encryption, ["server", "ticket", "off"]);
   oneOf("onStoreError", onStoreError, ["fail", "anonymous"]);
   const { maxSize = 1024 * 1024, initial = {}, merge = {}, sweepInterval = "30s" } = options;
@@ -82,11 +102,33 @@ export function checkOptions<Data extends object>(options: SessionsOptions<Data>
     maxSize,
     idleTimeout,
     absoluteTimeout,
+    leaseLimits: leaseLimits(options.exclusive),
     secrets: secretsOf(options.secret, store),
     rules: keyRules(initial, merge),
     storeTimeout: milliseconds("storeTimeout", options.storeTimeout ?? "5s"),
     sweepInterval: sweepInterval === false ? undefined : milliseconds("sweepInterval", sweepInterval),
   };
+}
+
+function leaseLimits({
+  lease = "10s",
+  maxHold = "110s",
+  maxWait = "30s",
+  maxQueue = 100,
+}: ExclusiveOptions = {}): LeaseLimits {
+  const limits = {
+    lease: milliseconds("exclusive.lease", lease),
+    maxHold: milliseconds("exclusive.maxHold", maxHold),
+    maxWait: milliseconds("exclusive.maxWait", maxWait),
+    maxQueue,
+  };
+  if (limits.lease < SHORTEST_LEASE || limits.lease > LONGEST_LEASE) {
+    throw new OptionError("exclusive.lease", lease, 'give a span from "1s" to "24d"; "10s" is usual.');
+  }
+  if (!Number.isInteger(maxQueue) || maxQueue < 0) {
+    throw new OptionError("exclusive.maxQueue", maxQueue, "give a number of requests, or 0 if none may wait.");
+  }
+  return limits;
 }
 
 function keyRules(initial: object, merge: object): KeyRules {

@@ -3,21 +3,28 @@ import { type Changes, replay, type Update } from "./changes.ts";
 import type { Committed } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
 import { dataView } from "./data-view.ts";
-import { SessionClosedError, SessionTooLargeError, StoreError, UnstorableValueError } from "./errors.ts";
+
+import { SessionClosedError, SessionTooLargeError, StoreError } from "./errors.ts";
+import type { Lease } from "./lease.ts";
+import { Lifetime } from "./lifetime.ts";
 import { clearMarks, markCookies, nextRevision } from "./marks.ts";
+import { checkedOwner } from "./owner.ts";
+
 import { SessionRecord } from "./record.ts";
 import type { Mode, Session } from "./session.ts";
-import type { SessionWrite, StoredSession, Version } from "./store.ts";
+import type { Version } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
 import { WorkingCopy } from "./working-copy.ts";
-import { createRecord, type Issued, moveRecord, type RecordWriter, readRecord, updateRecord } from "./writes.ts";
-
-/** What a request finds in the store. */
-export interface Found {
-  readonly ticket: Ticket;
-  readonly stored: StoredSession;
-  readonly record: SessionRecord;
-}
+import {
+  createRecord,
+  type Found,
+  type Issued,
+  moveLeased,
+  moveRecord,
+  type RecordWriter,
+  readRecord,
+  updateRecord,
+} from "./writes.ts";
 
 export interface RequestFacts {
   readonly mode: Mode | "off";
@@ -28,9 +35,6 @@ export interface RequestFacts {
   readonly storeIsDown?: boolean;
 }
 
-// A renewal that would gain less than this share of the time is not worth a write.
-const RENEW_AT = 0.1;
-const MAX_OWNER_BYTES = 1024;
 const NO_COOKIES: string[] = [];
 const NO_CHANGES: Changes = { cleared: false, keys: new Map() };
 
@@ -38,12 +42,13 @@ export class RequestSession implements Session {
   readonly #context: SessionContext;
   readonly #facts: RequestFacts;
   readonly #keys: WorkingCopy;
+  #lifetime: Lifetime;
+  /** In exclusive mode the claim to the whole session, until it is let go. */
+  #lease: Lease | undefined;
   /** Version and record are there once the session is in the store. */
   #ticket: Ticket | undefined;
   #record: SessionRecord | undefined;
   #version: Version | undefined;
-  #createdAt: number;
-  #expiresAt: number;
   #owner: string | undefined;
   #data: Record<string, unknown> | undefined;
   #cookie: "issue" | "clear" | undefined;
@@ -54,16 +59,15 @@ export class RequestSession implements Session {
   /** The last of this object's ways to the store; they take turns. */
   #turn: Promise<unknown> | undefined;
 
-  constructor(context: SessionContext, facts: RequestFacts, found: Found | undefined) {
+  constructor(context: SessionContext, facts: RequestFacts, found: Found | undefined, lease?: Lease) {
+    this.#lease = lease;
     this.#context = context;
     this.#facts = facts;
     this.#ticket = found?.ticket;
     this.#record = found?.record;
-    this.#version = found?.stored.version;
+    this.#version = found?.version;
     this.#owner = found?.record.owner;
-    const now = Date.now();
-    this.#createdAt = found?.record.createdAt ?? now;
-    this.#expiresAt = found?.stored.expiresAt ?? now + context.idleTimeout;
+    this.#lifetime = new Lifetime(context, found);
     this.#keys = new WorkingCopy(found?.record, context.rules, (key, error) =>
       context.events.emit("unreadable", { id: this.id, key, error }),
     );
@@ -118,11 +122,7 @@ export class RequestSession implements Session {
 
   set owner(owner: string | undefined) {
     this.#checkWritable();
-    const fits = typeof owner === "string" && owner !== "" && Buffer.byteLength(owner) <= MAX_OWNER_BYTES;
-    if (owner !== undefined && !fits) {
-      throw new UnstorableValueError("owner", `an owner is a text of 1 to ${MAX_OWNER_BYTES} bytes`);
-    }
-    this.#owner = owner;
+    this.#owner = checkedOwner(owner);
   }
 
   get id(): string {
@@ -135,11 +135,11 @@ export class RequestSession implements Session {
   }
 
   get createdAt(): number {
-    return this.#createdAt;
+    return this.#lifetime.createdAt;
   }
 
   get expiresAt(): number {
-    return Math.min(this.#expiresAt, this.#createdAt + this.#context.absoluteTimeout);
+    return this.#lifetime.expiresAt;
   }
 
   save(): Promise<boolean> {
@@ -178,11 +178,7 @@ export class RequestSession implements Session {
         return true;
       }
       const changes = this.#changes() ?? NO_CHANGES;
-      let moved: Issued | undefined;
-      await this.#context.commits.run(old.key, async (latest) => {
-        moved = await moveRecord(this.#context, old, latest ?? this.#base(), this.#writer(changes));
-        return undefined; // whoever waits to write under the old ticket has to find it gone
-      });
+      const moved = await this.#move(old, this.#writer(changes));
       if (moved === undefined) {
         this.#lose();
         return false;
@@ -202,15 +198,15 @@ export class RequestSession implements Session {
       if (this.#ticket !== undefined && this.#version !== undefined) {
         const { store, events } = this.#context;
         const id = this.#ticket.key;
-        if (await this.#context.commits.track(store.delete(id))) events.ended(id, "destroyed", this.#record);
+        const end = () => this.#context.commits.track(store.delete(id));
+        if (await (this.#takeLease()?.end(end) ?? end())) events.ended(id, "destroyed", this.#record);
         this.#cookie = "clear";
       }
       this.#ticket = undefined;
       this.#record = undefined;
       this.#version = undefined;
       this.#gone = false;
-      this.#createdAt = Date.now();
-      this.#expiresAt = this.#createdAt + this.#context.idleTimeout;
+      this.#lifetime = new Lifetime(this.#context, undefined);
       this.discard();
     });
   }
@@ -228,7 +224,7 @@ export class RequestSession implements Session {
       if (!Array.isArray(cookies)) this.#turn = cookies;
       return cookies;
     } catch (error) {
-      return Promise.reject(error);
+      return this.#abandonLease().then(() => Promise.reject(error));
     }
   }
 
@@ -237,9 +233,10 @@ export class RequestSession implements Session {
     this.#closed = true;
     const changes = this.#isReadonly() ? undefined : this.#changes();
     if (changes !== undefined) return this.#write(changes).then(() => this.#cookies());
+    if (this.#lease !== undefined) return this.#finish(this.#lease).then(() => this.#cookies());
     if (this.#version === undefined || this.#gone) return this.#cookies();
     if (this.#isCookieDue()) return this.#renew().then(() => this.#cookies());
-    if (this.#isTouchDue()) return this.#extend().then(() => this.#cookies());
+    if (this.#lifetime.isTouchDue()) return this.#extend().then(() => this.#cookies());
     return this.#cookies();
   }
 
@@ -278,14 +275,51 @@ export class RequestSession implements Session {
     } else if (!this.#gone) {
       const ticket = this.#ticket!;
       const cookieIsDue = this.#isCookieDue();
-      left = await this.#context.commits.run(ticket.key, (latest) =>
-        updateRecord(this.#context, ticket, latest ?? this.#base(), this.#writer(changes)),
-      );
+      left = await this.#update(ticket, this.#writer(changes));
       if (cookieIsDue) this.#cookie = "issue";
     }
     if (left === undefined) this.#lose();
     else this.#standOn(left, changes);
     return left;
+  }
+
+  #update(ticket: Ticket, writer: RecordWriter): Promise<Committed | undefined> {
+    const context = this.#context;
+    if (this.#lease !== undefined) return this.#closed ? this.#takeLease()!.finish(writer) : this.#lease.write(writer);
+    return context.commits.write(ticket.key, this.#base(), writer, (base, writer) =>
+      updateRecord(context, ticket, base, writer),
+    );
+  }
+
+  async #move(old: Ticket, writer: RecordWriter): Promise<Issued | undefined> {
+    const context = this.#context;
+    // Nobody else has the new ticket, so the request keeps having the session to itself.
+    const lease = this.#takeLease();
+    if (lease !== undefined) return moveLeased(context, lease, writer);
+    let moved: Issued | undefined;
+    await context.commits.run(old.key, async (latest) => {
+      moved = await moveRecord(context, old, latest ?? this.#base(), writer);
+      return undefined; // whoever waits to write under the old ticket has to find it gone
+    });
+    return moved;
+  }
+
+  /** Lets go of a session that has not changed. */
+  async #finish(lease: Lease): Promise<void> {
+    if (this.#isCookieDue() || this.#lifetime.isTouchDue()) return void (await this.#write(NO_CHANGES));
+    this.#lease = undefined;
+    await lease.release();
+  }
+
+  async #abandonLease(): Promise<void> {
+    await this.#takeLease()?.release();
+  }
+
+  /** The claim, for whoever ends it. */
+  #takeLease(): Lease | undefined {
+    const lease = this.#lease;
+    this.#lease = undefined;
+    return lease;
   }
 
   /** Sends the cookie again, and notes when; a readonly request notes nothing, but makes sure that the session lives. */
@@ -296,9 +330,9 @@ export class RequestSession implements Session {
   }
 
   async #extend(): Promise<void> {
-    const expiresAt = this.#latestExpiry();
+    const expiresAt = this.#lifetime.latestExpiry();
     const { store, commits } = this.#context;
-    if (await commits.track(store.touch(this.#ticket!.key, expiresAt))) this.#expiresAt = expiresAt;
+    if (await commits.track(store.touch(this.#ticket!.key, expiresAt))) this.#lifetime.extend(expiresAt);
     else this.#gone = true;
   }
 
@@ -309,33 +343,24 @@ export class RequestSession implements Session {
   /** What a write of these changes puts into the store. */
   #writer(changes: Changes): RecordWriter {
     return {
-      record: (base) => this.#newRecord(changes, base),
-      sealed: (record, ticket) => this.#sealed(record, ticket),
+      record: (base, lease) => this.#newRecord(changes, base, lease),
+      expiry: () => this.#lifetime.extend(this.#lifetime.latestExpiry()),
     };
   }
 
-  #newRecord(changes: Changes, base: SessionRecord | undefined): SessionRecord {
+  #newRecord(changes: Changes, base: SessionRecord | undefined, lease: number | undefined): SessionRecord {
     const { jar, maxSize, rules } = this.#context;
     const renewedAt = this.#cookie === "issue" || this.#isCookieDue() ? Date.now() : base?.renewedAt;
     const meta = {
-      createdAt: base?.createdAt ?? this.#createdAt,
+      createdAt: base?.createdAt ?? this.createdAt,
       renewedAt: jar.maxAge === undefined ? undefined : (renewedAt ?? Date.now()),
       revision: this.#context.countsRevisions || base?.revision !== undefined ? nextRevision(base) : undefined,
-      lease: undefined,
+      lease,
       owner: changes.owner ? changes.owner.now : base?.owner,
     };
     const record = SessionRecord.write(meta, base, replay(changes, base, rules));
     if (record.bytes.length > maxSize) throw new SessionTooLargeError(record.bytes.length, maxSize, record.largest());
     return record;
-  }
-
-  #sealed(record: SessionRecord, ticket: Ticket): SessionWrite {
-    const { cipher, ownerName } = this.#context;
-    const value = cipher.seal(record.bytes, ticket);
-    this.#expiresAt = this.#latestExpiry();
-    return record.owner === undefined
-      ? { value, expiresAt: this.#expiresAt }
-      : { value, expiresAt: this.#expiresAt, owner: ownerName(record.owner) };
   }
 
   /** Goes on from what a save of `changes` left. An owner that was set since stays to be saved. */
@@ -344,28 +369,18 @@ export class RequestSession implements Session {
     if (this.#owner === savedOwner) this.#owner = record.owner;
     this.#record = record;
     this.#version = version;
-    this.#createdAt = record.createdAt;
+    this.#lifetime.createdAt = record.createdAt;
   }
 
   #lose(): void {
     if (this.#gone) return;
     this.#gone = true;
     this.#context.events.emit("gone", { id: this.id });
+    this.#abandonLease();
   }
 
-  #latestExpiry(): number {
-    return Math.min(Date.now() + this.#context.idleTimeout, this.#createdAt + this.#context.absoluteTimeout);
-  }
-
-  #isTouchDue(): boolean {
-    return this.#latestExpiry() - this.#expiresAt > RENEW_AT * this.#context.idleTimeout;
-  }
-
-  /** A cookie with a `maxAge` is sent again from time to time, or it would run out under a user who stays. */
   #isCookieDue(): boolean {
-    const { maxAge } = this.#context.jar;
-    if (maxAge === undefined || this.#record === undefined) return false;
-    return Date.now() - (this.#record.renewedAt ?? 0) > RENEW_AT * maxAge;
+    return this.#lifetime.isCookieDue(this.#record);
   }
 
   #isReadonly(): boolean {

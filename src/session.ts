@@ -1,5 +1,13 @@
-/** How a request uses its session. `merge`: with others in parallel. `readonly`: without changing it. */
-export type Mode = "merge" | "readonly";
+/**
+ * How a request uses its session.
+ * - `merge`: with others in parallel; what they change at the same time is merged, key by key.
+ * - `exclusive`: alone. Other exclusive requests wait until it has committed, first come, first served; so do the commits
+ *   of those that merge. For code that reads several keys and writes what follows from all of them.
+ * - `readonly`: without changing it. Waits for nobody.
+ */
+export type Mode = (typeof MODES)[number];
+
+export const MODES = ["merge", "exclusive", "readonly"] as const;
 
 /** One request's view of its user's session. */
 export interface Session<Data extends object = Record<string, unknown>> {

@@ -1,22 +1,27 @@
-import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { cipher } from "./cipher.ts";
 import { CommitQueue } from "./commits.ts";
 import { compressing } from "./compression.ts";
 import type { SessionContext } from "./context.ts";
 import { cookieJar } from "./cookie.ts";
-import { CapabilityError, OptionError, StoreError } from "./errors.ts";
+import { CapabilityError, ClientGoneError, OptionError, StoreError } from "./errors.ts";
 import { Events, type SessionEvents } from "./events.ts";
 import { guarded } from "./guard.ts";
+
+import { type Lease, Leases } from "./lease.ts";
+import type { Leaving } from "./line.ts";
 import { lastSeen } from "./marks.ts";
+
 import { checkOptions, type SessionsOptions } from "./options.ts";
+import { ownerNames } from "./owner.ts";
 import { SessionRecord } from "./record.ts";
-import { type Found, RequestSession } from "./request-session.ts";
-import type { Mode, Session } from "./session.ts";
+import { RequestSession } from "./request-session.ts";
+import { MODES, type Mode, type Session } from "./session.ts";
 import type { SessionStore } from "./store.ts";
 import { memory } from "./stores/memory.ts";
 import { isKey, type Ticket, ticketOffice } from "./ticket.ts";
-import { openRecord } from "./writes.ts";
+
+import { type Found, openRecord } from "./writes.ts";
 
 /**
  * The keys of a session, for applications that declare them once:
@@ -31,6 +36,7 @@ export type CookieSource = RequestLike | Pick<IncomingMessage, "headers" | "sock
 interface RequestLike {
   readonly headers: { get(name: string): string | null };
   readonly url: string;
+  readonly signal?: AbortSignal;
 }
 
 export interface OpenOptions {
@@ -96,7 +102,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const seal = compressing(cipher(settings.encryption, settings.secrets), options.compress, settings.maxSize);
   const commits = new CommitQueue();
   const [ownerName, ...formerOwnerNames] = settings.secrets.map(ownerNames);
-  const context: SessionContext = {
+  const shared = {
     ...settings,
     store,
     countsRevisions: store.refresh !== undefined,
@@ -107,26 +113,28 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     cipher: seal,
     ownerName: ownerName!,
   };
+  const context: SessionContext = { ...shared, leases: new Leases(shared, settings.leaseLimits) };
   const stopSweeping = sweepRegularly();
 
-  async function find(ticket: Ticket, marks: readonly string[]): Promise<Found | undefined> {
+  async function find(ticket: Ticket, marks: readonly string[], isFresh = false): Promise<Found | undefined> {
     const now = Date.now();
     const touchUntil = now + settings.idleTimeout;
-    let stored = await store.read(ticket.key, touchUntil);
+    let stored = await (isFresh && store.refresh ? store.refresh : store.read)(ticket.key, touchUntil);
     let record = stored && openRecord(context, stored, ticket);
     if (context.countsRevisions && record !== undefined && (record.revision ?? 1) < lastSeen(marks, ticket.key)) {
       stored = await store.refresh!(ticket.key, touchUntil);
       record = stored && openRecord(context, stored, ticket);
     }
     if (stored === undefined || record === undefined) return undefined;
-    if (record.createdAt + settings.absoluteTimeout > now) return { ticket, stored, record };
-    if (await store.delete(ticket.key, stored.version)) events.ended(ticket.key, "expired", record);
+    const { version, expiresAt } = stored;
+    if (record.createdAt + settings.absoluteTimeout > now) return { ticket, record, version, expiresAt };
+    if (await store.delete(ticket.key, version)) events.ended(ticket.key, "expired", record);
     return undefined;
   }
 
   async function open(source: CookieSource, { mode, secure }: OpenOptions = {}) {
-    if (mode !== undefined && mode !== "merge" && mode !== "readonly") {
-      throw new OptionError("mode", mode, 'use "merge", "readonly".');
+    if (mode !== undefined && !MODES.includes(mode)) {
+      throw new OptionError("mode", mode, 'use "merge", "exclusive", "readonly".');
     }
     const header = cookieHeader(source);
     const isHttps = secure ?? isSecure(source);
@@ -142,14 +150,24 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       }
       if (++tried > MAX_TICKETS) break;
       try {
-        const found = await find(ticket, marks);
-        if (found !== undefined) return new RequestSession(context, facts, found);
+        if (facts.mode === "exclusive") {
+          const lease = await claim(ticket, marks, source);
+          if (lease !== undefined) return new RequestSession(context, facts, lease.found, lease);
+        } else {
+          const found = await find(ticket, marks);
+          if (found !== undefined) return new RequestSession(context, facts, found);
+        }
       } catch (error) {
         if (settings.onStoreError === "fail" || !(error instanceof StoreError)) throw error;
         return new RequestSession(context, { ...facts, storeIsDown: true }, undefined);
       }
     }
     return new RequestSession(context, facts, undefined);
+  }
+
+  /** A session that was not there was not claimed either, and a new one belongs to its request anyway. */
+  function claim(ticket: Ticket, marks: readonly string[], source: CookieSource): Promise<Lease | undefined> {
+    return context.leases.take(ticket.key, () => find(ticket, marks, true), leaving(ticket, source));
   }
 
   /** A record whose ticket is not at hand, or undefined if it can't be opened without. */
@@ -273,15 +291,10 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     async close() {
       stopSweeping();
       await commits.idle();
+      await context.leases.close();
       await store.close();
     },
   };
-}
-
-/** The store files sessions under a hash of the owner, so that a user's id is not readable there. */
-function ownerNames(secret: string): (owner: string) => string {
-  const start = hash("sha256", `coatcheck owner v1 ${secret}`, "base64url");
-  return (owner) => hash("sha256", start + owner, "base64url").slice(0, 24);
 }
 
 async function* entryKeys(entries: AsyncIterable<{ key: string }>): AsyncGenerator<string> {
@@ -306,6 +319,22 @@ function isSecure(source: CookieSource): boolean {
 /** Several proxies make a list, of which the first saw the browser. */
 function saysHttps(proto: string | string[] | null | undefined): boolean {
   return proto === "https" || /^https *,/.test(String(proto));
+}
+
+/** Tells when the client of a request goes away. */
+function leaving({ key }: Ticket, source: CookieSource): Leaving | undefined {
+  if (typeof source !== "object" || source === null) return undefined;
+  return (left) => {
+    const leave = () => left(new ClientGoneError(key));
+    if (isRequest(source)) {
+      source.signal?.addEventListener("abort", leave, { once: true });
+      return () => source.signal?.removeEventListener("abort", leave);
+    }
+    // In HTTP/2 the connection is shared, and the request has a stream of its own.
+    const channel = (source as { stream?: IncomingMessage["socket"] }).stream ?? source.socket;
+    channel?.once("close", leave);
+    return () => void channel?.off("close", leave);
+  };
 }
 
 function isRequest(source: CookieSource & object): source is RequestLike {

@@ -1,15 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Committed } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
-import { ConflictError, StoreError } from "./errors.ts";
+import { ConflictError, LeaseLostError, StoreError } from "./errors.ts";
+import type { Lease } from "./lease.ts";
 import { SessionRecord } from "./record.ts";
 import type { SessionWrite, StoredSession } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
 
+/** A session as a request finds it in the store. */
+export interface Found extends Committed {
+  readonly ticket: Ticket;
+  readonly expiresAt: number;
+}
+
 /** Makes what is written: a request's changes over whatever is in the store by then. */
 export interface RecordWriter {
-  record(base: SessionRecord | undefined): SessionRecord;
-  sealed(record: SessionRecord, ticket: Ticket): SessionWrite;
+  /** With a `lease` the session stays claimed. */
+  record(base: SessionRecord | undefined, lease?: number): SessionRecord;
+  /** Until when the session then lives. */
+  expiry(): number;
 }
 
 /** A session under a ticket that the browser does not have yet. */
@@ -39,16 +48,17 @@ export async function createRecord(
  * under another ticket, so that what comes late is never anybody's session.
  */
 async function putNew(
-  { store, office, storeTimeout }: SessionContext,
+  context: SessionContext,
   record: SessionRecord,
   writer: RecordWriter,
   given?: Ticket,
 ): Promise<Issued> {
+  const { store, office, storeTimeout } = context;
   const giveUpAt = performance.now() + storeTimeout / 2;
   let failures = 0;
   for (let ticket = given ?? office.issue(); ; ticket = office.issue()) {
     try {
-      const version = await store.create(ticket.key, writer.sealed(record, ticket));
+      const version = await store.create(ticket.key, sealed(context, record, ticket, writer.expiry()));
       if (version !== "exists") return { record, version, ticket };
     } catch (error) {
       // Reported by the guard; it then ends by itself. The given one may be used again, and must not be removed late.
@@ -60,8 +70,8 @@ async function putNew(
 }
 
 /**
- * Compare-and-swap until it succeeds: each time somebody else was first, the changes are replayed over theirs.
- * Undefined: the session is gone.
+ * Compare-and-swap until it succeeds: each time somebody else was first, the changes are replayed over theirs. Where a
+ * request has the whole session, they wait for it. Undefined: the session is gone.
  */
 export async function updateRecord(
   context: SessionContext,
@@ -71,8 +81,10 @@ export async function updateRecord(
 ): Promise<Committed | undefined> {
   const { store, events } = context;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    if (base.record.lease !== undefined) return (await takeLease(context, ticket))?.finish(writer);
     const record = writer.record(base.record);
-    const version = await store.update(ticket.key, writer.sealed(record, ticket), base.version);
+    const write = sealed(context, record, ticket, writer.expiry());
+    const version = await store.update(ticket.key, write, base.version);
     if (version === "gone") return undefined;
     if (version !== "conflict") {
       if (store.atomic === false) events.emit("lastWriterWins", { id: ticket.key });
@@ -87,34 +99,21 @@ export async function updateRecord(
   throw new ConflictError(ticket.key, MAX_ATTEMPTS);
 }
 
-/**
- * Stores the session under its next ticket, and kills the old one. The old one's removal decides: who does not get to
- * remove the very version that was copied takes the copy away again. Its ticket was given to nobody, and is not used
- * again. Undefined: the session is gone.
- */
+/** Stores the session under its next ticket, and kills the old one. Undefined: the session is gone. */
 export async function moveRecord(
   context: SessionContext,
   old: Ticket,
   base: Committed,
   writer: RecordWriter,
 ): Promise<Issued | undefined> {
-  const { store, events } = context;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const moved = await putNew(context, writer.record(base.record), writer);
-    const { ticket } = moved;
-    try {
-      if (await store.delete(old.key, base.version)) {
-        events.ended(old.key, "replaced", base.record);
-        events.emit("start", { id: ticket.key });
-        return moved;
-      }
-      // Somebody revoked it with its owner's other sessions, so that an end was reported of what nobody saw begin.
-      if (!(await store.delete(ticket.key))) events.emit("start", { id: ticket.key });
-    } catch (error) {
-      store.delete(ticket.key).catch(() => {}); // reported by the guard; it then ends by itself
-      throw error;
+    if (base.record.lease !== undefined) {
+      const lease = await takeLease(context, old);
+      return lease && moveLeased(context, lease, writer);
     }
-    events.emit("conflict", { id: old.key, attempt });
+    const moved = await moveOnce(context, old, base, writer);
+    if (moved !== undefined) return moved;
+    context.events.emit("conflict", { id: old.key, attempt });
     const newer = await readRecord(context, old);
     if (newer === undefined) return undefined;
     base = newer;
@@ -122,12 +121,51 @@ export async function moveRecord(
   throw new ConflictError(old.key, MAX_ATTEMPTS);
 }
 
+/** The same for a request that has the whole session; it no longer has it then. @throws LeaseLostError */
+export function moveLeased(context: SessionContext, lease: Lease, writer: RecordWriter): Promise<Issued | undefined> {
+  const { ticket } = lease.found;
+  return lease.end(async (latest) => {
+    const moved = await moveOnce(context, ticket, latest, writer);
+    if (moved !== undefined) return moved;
+    if ((await readRecord(context, ticket)) === undefined) return undefined;
+    throw new LeaseLostError(ticket.key);
+  });
+}
+
+/**
+ * The old one's removal decides: who does not get to remove the very version that was copied takes the copy away again.
+ * Its ticket was given to nobody, and is not used again. Undefined: the old one has changed, or is gone.
+ */
+async function moveOnce(
+  context: SessionContext,
+  old: Ticket,
+  base: Committed,
+  writer: RecordWriter,
+): Promise<Issued | undefined> {
+  const { store, events } = context;
+  const moved = await putNew(context, writer.record(base.record), writer);
+  const { ticket } = moved;
+  try {
+    if (await store.delete(old.key, base.version)) {
+      events.ended(old.key, "replaced", base.record);
+      events.emit("start", { id: ticket.key });
+      return moved;
+    }
+    // Somebody revoked it with its owner's other sessions, so that an end was reported of what nobody saw begin.
+    if (!(await store.delete(ticket.key))) events.emit("start", { id: ticket.key });
+    return undefined;
+  } catch (error) {
+    store.delete(ticket.key).catch(() => {}); // reported by the guard; it then ends by itself
+    throw error;
+  }
+}
+
 /** The session as it is in the store now, and not in a copy. Undefined: it is gone. */
-export async function readRecord(context: SessionContext, ticket: Ticket): Promise<Committed | undefined> {
+export async function readRecord(context: SessionContext, ticket: Ticket): Promise<Found | undefined> {
   const { store } = context;
   const stored = await (store.refresh ? store.refresh(ticket.key) : store.read(ticket.key));
   const record = stored && openRecord(context, stored, ticket);
-  return record && { record, version: stored!.version };
+  return record && { ticket, record, version: stored!.version, expiresAt: stored!.expiresAt };
 }
 
 /** The record that the store gave, or undefined if it can't be opened. A copy is opened once. */
@@ -148,4 +186,19 @@ export function openRecord(
     events.emit("unreadable", { id: ticket.key, error });
     return undefined;
   }
+}
+
+/** What goes into the store. */
+export function sealed(
+  { cipher, ownerName }: Pick<SessionContext, "cipher" | "ownerName">,
+  record: SessionRecord,
+  ticket: Ticket,
+  expiresAt: number,
+): SessionWrite {
+  const value = cipher.seal(record.bytes, ticket);
+  return record.owner === undefined ? { value, expiresAt } : { value, expiresAt, owner: ownerName(record.owner) };
+}
+
+function takeLease(context: SessionContext, ticket: Ticket): Promise<Lease | undefined> {
+  return context.leases.take(ticket.key, () => readRecord(context, ticket));
 }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Mode } from "../index.ts";
 import { build, type ConfigOptions, type Configuration, type ConfiguredOptions, type StoreChoice } from "./build.ts";
 import { type Environment, resolve } from "./environment.ts";
 import { ConfigError, suggestion } from "./errors.ts";
@@ -24,7 +25,7 @@ interface Json extends Omit<ConfiguredOptions, "store" | "idleTimeout" | "compre
   cookieName?: string;
   cookieSameSite?: "Strict" | "Lax" | "None";
   compressionEnabled?: boolean;
-  requestMode?: "merge" | "readonly";
+  requestMode?: Mode;
 }
 
 /**

@@ -33,7 +33,7 @@ export async function readSessionState(file: WebConfig, settings: Settings, env:
     commandTimeout: readCommandTimeout(attributes, mode),
   });
   attributes.finish();
-  readOthers(file, settings, report);
+  readOthers(file, report);
 
   const secret = readSecret(file, settings, env, report);
   const sessions: ConfiguredOptions = {
@@ -41,6 +41,7 @@ export async function readSessionState(file: WebConfig, settings: Settings, env:
     // ASP.NET has no such limit; it must not cut in before the timeout does.
     ...(timeout > THIRTY_DAYS && { absoluteTimeout: timeout }),
     cookie,
+    ...readConcurrency(settings, report),
     ...(compress && { compress }),
     ...(secret !== undefined && { secret }),
     ...chosen?.sessions,
@@ -198,16 +199,19 @@ function readSecret(file: WebConfig, settings: Settings, env: Environment, repor
   return own || (/^[\da-f]{40,}$/i.test(key ?? "") ? key : undefined);
 }
 
-function readOthers(file: WebConfig, settings: Settings, report: Report): void {
-  const queue = settings.appSetting("aspnet:RequestQueueLimitPerSession");
-  if (queue !== undefined) {
-    report.warn("appSettings/aspnet:RequestQueueLimitPerSession has no effect: requests of one session don't queue.");
+/** In ASP.NET a request has its session to itself, unless it is told otherwise. */
+function readConcurrency(settings: Settings, report: Report): Pick<ConfiguredOptions, "mode" | "exclusive"> {
+  const isConcurrent = /^true$/i.test(settings.appSetting("aspnet:AllowConcurrentRequestsPerSession") ?? "");
+  const limit = settings.appSetting("aspnet:RequestQueueLimitPerSession");
+  if (limit !== undefined && !/^\d{1,9}$/.test(limit)) {
+    report.problem(`appSettings/aspnet:RequestQueueLimitPerSession is "${limit}": expected a number of requests.`);
+    return {};
   }
-  if (/^false$/i.test(settings.appSetting("aspnet:AllowConcurrentRequestsPerSession") ?? "")) {
-    report.warn(
-      "appSettings/aspnet:AllowConcurrentRequestsPerSession has no effect: requests run in parallel, and their changes are merged.",
-    );
-  }
+  if (isConcurrent) return {};
+  return { mode: "exclusive", ...(limit !== undefined && { exclusive: { maxQueue: Number(limit) } }) };
+}
+
+function readOthers(file: WebConfig, report: Report): void {
   const pages = file.section("system.web", "pages")?.attributes.get("enableSessionState");
   if (pages !== undefined && !/^true$/i.test(pages)) {
     report.warn('pages/@enableSessionState has no effect: give a route the mode "readonly" or "none".');

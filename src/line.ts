@@ -1,0 +1,86 @@
+import { LockTimeoutError, QueueFullError } from "./errors.ts";
+
+/** What one in the line hands the next: the claim itself, or word that the next should let other servers go first. */
+export type HandedOn<Claim> = { claim: Claim } | "yield" | undefined;
+
+interface Waiter<Claim> {
+  call(handed: HandedOn<Claim>): void;
+}
+
+/**
+ * Lets the requests of this process that want a whole session for themselves stand in line: first come, first served.
+ * Only the head asks the store.
+ */
+export class Lines<Claim> {
+  readonly #lines = new Map<string, Waiter<Claim>[]>();
+  readonly #maxQueue: number;
+
+  constructor(maxQueue: number) {
+    this.#maxQueue = maxQueue;
+  }
+
+  /**
+   * Resolves when this one is at the head.
+   * @throws QueueFullError at once, LockTimeoutError after `maxWait` milliseconds, or what `client` says when it has left.
+   */
+  async join(key: string, maxWait: number, client: Leaving | undefined): Promise<Place<Claim>> {
+    const line = this.#lines.get(key);
+    if (line === undefined) {
+      this.#lines.set(key, []);
+      return new Place(this.#lines, key, false, undefined);
+    }
+    if (line.length >= this.#maxQueue) throw new QueueFullError(key, this.#maxQueue);
+    return new Promise((resolve, reject) => {
+      const giveUp = (error: unknown) => {
+        line.splice(line.indexOf(waiter), 1);
+        done();
+        reject(error);
+      };
+      const timer = setTimeout(() => giveUp(new LockTimeoutError(key, maxWait)), maxWait);
+      const stopListening = client?.(giveUp);
+      const done = () => {
+        clearTimeout(timer);
+        stopListening?.();
+      };
+      const waiter: Waiter<Claim> = {
+        call: (handed) => {
+          done();
+          resolve(new Place(this.#lines, key, true, handed));
+        },
+      };
+      line.push(waiter);
+    });
+  }
+}
+
+/** Tells, once, that the client has left; gives a function that stops listening. */
+export type Leaving = (left: (error: unknown) => void) => () => void;
+
+/** The head of a line. Whoever has it must leave. */
+export class Place<Claim> {
+  readonly waited: boolean;
+  readonly handed: HandedOn<Claim>;
+  readonly #lines: Map<string, Waiter<Claim>[]>;
+  readonly #key: string;
+  #left = false;
+
+  constructor(lines: Map<string, Waiter<Claim>[]>, key: string, waited: boolean, handed: HandedOn<Claim>) {
+    this.#lines = lines;
+    this.#key = key;
+    this.waited = waited;
+    this.handed = handed;
+  }
+
+  /** True if somebody waits behind this one. */
+  get isWaitedFor(): boolean {
+    return !this.#left && this.#lines.get(this.#key)!.length > 0;
+  }
+
+  leave(handed?: HandedOn<Claim>): void {
+    if (this.#left) return;
+    this.#left = true;
+    const next = this.#lines.get(this.#key)!.shift();
+    if (next === undefined) this.#lines.delete(this.#key);
+    else next.call(handed);
+  }
+}
