@@ -24,52 +24,61 @@ export interface Place {
   /** For the page: what goes wrong here, and why. Left out: nothing. */
   readonly warning?: string;
   /** Starts what has to run, and gives its address. What it starts and writes ends with this process. */
-  prepare(): Promise<string>;
+  prepare(): Promise<Prepared>;
   /** The one line in which the stores differ. */
   open(address: string): SessionsOptions<SessionData>;
+}
+
+interface Prepared {
+  readonly address: string;
+  /** Ends earlier what keeps this process from ending by itself. */
+  stop?(): Promise<unknown>;
 }
 
 /** What `--store` takes. */
 export const places: Readonly<Record<string, Place>> = {
   file: {
     where: "One file on this machine, open in all servers at once. Nothing else to run.",
-    prepare: async () => join(tempDir("cloakroom"), "sessions"),
+    prepare: async () => ({ address: join(tempDir("cloakroom"), "sessions") }),
     open: (path) => ({ store: file({ path }) }),
   },
 
   redis: {
     where: "A Redis server that all servers share.",
-    prepare: async () => process.env.REDIS_URL || (await installed("redis-server", startRedis)).url,
+    prepare: async () => ({ address: process.env.REDIS_URL || (await installed("redis-server", startRedis)).url }),
     open: (url) => ({ store: redis({ url }) }),
   },
 
   postgres: {
     where: "A table in PostgreSQL that all servers share.",
-    prepare: async () => (await installed("postgresql", startPostgres)).url,
+    prepare: async () => ({ address: (await installed("postgresql", startPostgres)).url }),
     open: (url) => ({ store: postgres({ url, createTable: true }) }),
   },
 
   mysql: {
     where: "A table in MariaDB that all servers share.",
-    prepare: async () => (await installed("mariadb-server", startMariadb)).url,
+    prepare: async () => ({ address: (await installed("mariadb-server", startMariadb)).url }),
     open: (url) => ({ store: mysql({ url, createTable: true }) }),
   },
 
   sqlite: {
     where: "A table in an SQLite file on this machine, open in all servers at once.",
-    prepare: async () => join(tempDir("cloakroom"), "sessions.db"),
+    prepare: async () => ({ address: join(tempDir("cloakroom"), "sessions.db") }),
     open: (path) => ({ store: sqlite({ path }) }),
   },
 
   "azure-table": {
     where: "A table in Azure Table storage, here the emulator Azurite, that all servers share.",
-    prepare: async () => (await startAzurite()).connectionString,
+    prepare: async () => ({ address: (await startAzurite()).connectionString }),
     open: (connectionString) => ({ store: azureTable({ connectionString }) }),
   },
 
   cosmos: {
     where: "A container in Azure Cosmos DB, here an emulator, that all servers share.",
-    prepare: async () => (await startCosmos()).endpoint,
+    async prepare() {
+      const { endpoint, close } = await startCosmos();
+      return { address: endpoint, stop: close };
+    },
     open: (endpoint) => ({ store: cosmos({ endpoint, key: "YW55", endpointDiscovery: false }) }),
   },
 
@@ -78,7 +87,7 @@ export const places: Readonly<Record<string, Place>> = {
     warning:
       "Each server knows its own sessions only: watch the rail flicker. The other servers have never heard of your " +
       "ticket, and when yours dies, your things are gone. This is what a shared store is for.",
-    prepare: async () => "",
+    prepare: async () => ({ address: "" }),
     open: () => ({ store: memory() }),
   },
 };
@@ -130,7 +139,10 @@ export function describePlace(kept: Kept): { name: string; where: string; warnin
 
 /** Starts what has to run for it. */
 export async function preparePlace(wanted: { store: string } | Extract<Kept, { file: string }>): Promise<Kept> {
-  if ("store" in wanted) return { place: wanted.store, address: await places[wanted.store]!.prepare() };
+  if ("store" in wanted) {
+    const { address } = await places[wanted.store]!.prepare();
+    return { place: wanted.store, address };
+  }
   await configurations[wanted.configuration].prepare();
   return { ...wanted, file: resolve(wanted.file) };
 }

@@ -44,16 +44,20 @@ export class Bell {
         ({ key }) => {
           for (const watcher of this.#watchers.get(key) ?? []) watcher.ring();
         },
-        (listening) => {
-          this.#listening = listening;
-        },
+        (listening) => this.#hear(listening),
       );
-      this.#listening = stop !== undefined;
+      this.#hear(stop !== undefined);
       return stop;
     } catch {
       this.#subscription = undefined; // reported by the guard; whoever waits next tries again
       return undefined;
     }
+  }
+
+  /** What changed before word of it came has to be looked for. */
+  #hear(listening: boolean): void {
+    this.#listening = listening;
+    for (const watchers of this.#watchers.values()) for (const watcher of watchers) watcher.ring();
   }
 }
 

@@ -134,7 +134,12 @@ describe("the documented section of the Cosmos DB provider", () => {
         maxThrottleWait: 10_000,
       },
     });
-    assert.deepEqual(sessions, { idleTimeout: 20 * 60_000, cookie: { secure: "auto" }, storeTimeout: 15_000 });
+    assert.deepEqual(sessions, {
+      idleTimeout: 20 * 60_000,
+      mode: "exclusive",
+      cookie: { secure: "auto" },
+      storeTimeout: 15_000,
+    });
     const about = warnings.map((warning) => /@(\w+)/.exec(warning)![1]).sort();
     assert.deepEqual(about, ["collectionId", "connectionMode", "connectionProtocol", "databaseId", "partitionKey"]);
   });
@@ -166,7 +171,12 @@ describe("the documented section of the Redis provider", () => {
   test("loads as it is, and as the package writes it on installation", async () => {
     const full = await readWebConfig(fixture("redis"), {});
     assert.deepEqual(full, {
-      sessions: { idleTimeout: 30 * 60_000, cookie: { secure: "auto", name: "shop" }, storeTimeout: 5000 },
+      sessions: {
+        idleTimeout: 30 * 60_000,
+        mode: "exclusive",
+        cookie: { secure: "auto", name: "shop" },
+        storeTimeout: 5000,
+      },
       store: {
         type: "redis",
         path: "sessionState",
@@ -227,6 +237,7 @@ describe("a web.config over several files", () => {
     });
     assert.deepEqual(sessions, {
       idleTimeout: 60 * 60_000,
+      mode: "exclusive",
       cookie: { secure: true, sameSite: "Strict", domain: "example.com" },
       compress: true,
       secret: "a secret of the other file, which is long enough",

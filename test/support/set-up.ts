@@ -8,7 +8,18 @@ export type Data = Record<string, unknown>;
 
 export type Reported = { [Name in keyof SessionEvents]: [Name, SessionEvents[Name]] }[keyof SessionEvents];
 
-const EVENTS = ["start", "end", "conflict", "gone", "forged", "unreadable", "storeError"] as const;
+const EVENTS = [
+  "start",
+  "end",
+  "conflict",
+  "gone",
+  "wait",
+  "takeover",
+  "leaseLost",
+  "forged",
+  "unreadable",
+  "storeError",
+] as const;
 
 /** Sessions in a sealed, guarded store whose calls are counted, and everything that they report. */
 export function setUp(options: SessionsOptions<Data> = {}, store: WatchedStore = watched()) {
