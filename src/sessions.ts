@@ -119,7 +119,8 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   async function find(ticket: Ticket, marks: readonly string[], isFresh = false): Promise<Found | undefined> {
     const now = Date.now();
     const touchUntil = now + settings.idleTimeout;
-    let stored = await (isFresh && store.refresh ? store.refresh : store.read)(ticket.key, touchUntil);
+    const isPastCopies = isFresh && store.refresh !== undefined;
+    let stored = await (isPastCopies ? store.refresh!(ticket.key, touchUntil) : store.read(ticket.key, touchUntil));
     let record = stored && openRecord(context, stored, ticket);
     if (context.countsRevisions && record !== undefined && (record.revision ?? 1) < lastSeen(marks, ticket.key)) {
       stored = await store.refresh!(ticket.key, touchUntil);

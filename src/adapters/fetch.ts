@@ -1,5 +1,5 @@
 import { CoatcheckError, type Session, type SessionData, type Sessions, type SessionsOptions } from "../index.ts";
-import { type AdapterOptions, openOptions, sessionsFrom, statusOf } from "./options.ts";
+import { type AdapterOptions, isWorthRetrying, openOptions, sessionsFrom, statusOf, textOf } from "./options.ts";
 
 export interface FetchOptions extends AdapterOptions<Request> {
   /**
@@ -60,6 +60,7 @@ export function session<Data extends object = SessionData>(
       return await handler(request, opened, ...rest);
     } catch (error) {
       if (saveFailed) await opened.commit();
+      else await letGo(opened);
       throw error;
     }
   }
@@ -68,6 +69,14 @@ export function session<Data extends object = SessionData>(
     if (error instanceof CoatcheckError) return onError(error, request);
     throw error;
   }
+}
+
+/** Others may wait for a session that this request has to itself. What goes wrong here must not hide the handler's error. */
+async function letGo(session: Pick<Session, "discard" | "commit">): Promise<void> {
+  session.discard();
+  try {
+    await session.commit();
+  } catch {}
 }
 
 function withCookies(response: Response, cookies: string[]): Response {
@@ -82,9 +91,6 @@ function withCookies(response: Response, cookies: string[]): Response {
 
 function answerError(error: CoatcheckError): Response {
   const status = statusOf(error);
-  if (status !== 503) {
-    console.error(error);
-    return new Response("Internal Server Error\n", { status });
-  }
-  return new Response("Service Unavailable: try again in a moment.\n", { status, headers: { "Retry-After": "1" } });
+  if (status === 500) console.error(error);
+  return new Response(textOf(status), { status, headers: isWorthRetrying(status) ? { "Retry-After": "1" } : {} });
 }

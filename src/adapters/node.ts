@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
 import { commitBeforeHeaders } from "./held-response.ts";
-import { type AdapterOptions, openOptions, sessionsFrom, statusOf } from "./options.ts";
+import { type AdapterOptions, isWorthRetrying, openOptions, sessionsFrom, statusOf, textOf } from "./options.ts";
 
 export interface NodeOptions extends AdapterOptions<IncomingMessage> {
   /**
@@ -58,6 +58,6 @@ function answerError(error: unknown, _req: IncomingMessage, res: ServerResponse)
   }
   res.statusCode = status;
   res.setHeader("Content-Type", "text/plain; charset=utf-8");
-  if (status === 503) res.setHeader("Retry-After", "1");
-  res.end(status === 503 ? "Service Unavailable: try again in a moment.\n" : "Internal Server Error\n");
+  if (isWorthRetrying(status)) res.setHeader("Retry-After", "1");
+  res.end(textOf(status));
 }

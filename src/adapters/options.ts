@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import { createSessions, type Mode, type SessionData, type Sessions, type SessionsOptions } from "../index.ts";
 
 /** What the routes of every framework can say. */
@@ -33,4 +34,14 @@ const NO_OPTIONS = {};
 export function statusOf(error: unknown): number {
   const status = (error as { status?: unknown } | null)?.status;
   return typeof status === "number" && status >= 400 && status < 600 ? status : 500;
+}
+
+/** The store may be back, or the session free, in a moment. */
+export function isWorthRetrying(status: number): boolean {
+  return status === 503 || status === 429;
+}
+
+export function textOf(status: number): string {
+  const name = STATUS_CODES[status] ?? STATUS_CODES[500];
+  return isWorthRetrying(status) ? `${name}: try again in a moment.\n` : `${name}\n`;
 }
