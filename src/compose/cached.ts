@@ -21,6 +21,8 @@ export interface CachedOptions {
 
 /** A call to the store whose answer may become the copy of its key. */
 interface Pending {
+  /** The version that it replaces, if it is an update: what is announced of that is no news. */
+  readonly replaces: Version | undefined;
   /** The last change that was announced meanwhile. */
   announced: SessionChange | undefined;
 }
@@ -53,9 +55,10 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
   function hear(change: SessionChange): void {
     const { key, version } = change;
     const pending = pendings.get(key);
-    if (pending !== undefined) pending.announced = change;
-    // This process's own writes are announced, too: their version is the copy's.
-    if (version === undefined || copies.get(key)?.session.version !== version) copies.delete(key);
+    if (pending !== undefined && !isOneOf(version, pending.replaces)) pending.announced = change;
+    const copy = copies.get(key);
+    // This process's own writes are announced, too, and some only after the next.
+    if (copy !== undefined && !isOneOf(version, copy.session.version, copy.replaces)) copies.delete(key);
   }
 
   function turn(listening: boolean): void {
@@ -66,9 +69,9 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
     onListening(listening);
   }
 
-  function begin(key: string): Pending | undefined {
+  function begin(key: string, replaces?: Version): Pending | undefined {
     if (announcements?.heard === false) return undefined;
-    const pending: Pending = { announced: undefined };
+    const pending: Pending = { replaces, announced: undefined };
     pendings.set(key, pending);
     return pending;
   }
@@ -115,16 +118,19 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
     key: string,
     session: SessionWrite,
     run: () => Promise<Answer>,
+    replaces?: Version,
   ): Promise<Answer> {
     const since = Date.now();
-    const pending = begin(key);
+    const pending = begin(key, replaces);
     let version: Answer | undefined;
     try {
       version = await run();
     } finally {
       const isNewest = settle(key, pending, version);
       forget(key);
-      if (version !== undefined && isNewest && !REFUSALS.has(version)) copies.put(key, { ...session, version }, since);
+      if (version !== undefined && isNewest && !REFUSALS.has(version)) {
+        copies.put(key, { ...session, version }, since, replaces);
+      }
     }
     return version;
   }
@@ -135,7 +141,7 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
     read: async (key, touchUntil) => copyOf(key) ?? refresh(key, touchUntil),
     refresh,
     create: (key, session) => write(key, session, () => store.create(key, session)),
-    update: (key, session, ifVersion) => write(key, session, () => store.update(key, session, ifVersion)),
+    update: (key, session, ifVersion) => write(key, session, () => store.update(key, session, ifVersion), ifVersion),
 
     async delete(key, ifVersion) {
       try {
@@ -162,6 +168,11 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
     ...(store.claimExpired && { claimExpired: (now, limit) => store.claimExpired!(now, limit) }),
     ...(store.watch && { watch: (listener, onListening) => store.watch!(listener, onListening) }),
   };
+}
+
+/** False for an announcement without a version, which may be of any. */
+function isOneOf(version: Version | undefined, ...known: (Version | undefined)[]): boolean {
+  return version !== undefined && known.includes(version);
 }
 
 function ageLimit(maxAge: Duration | undefined, store: SessionStore): number {

@@ -347,6 +347,24 @@ describe("cached: a change while a call is under way", () => {
     assert.deepEqual(calls, ["update"]);
   });
 
+  test("an own write that is announced during the next one, or after it, takes no copy away", async () => {
+    const { store, there, version, announce, calls } = await withCopy();
+    const second = await store.update("k", session("two"), version);
+    const release = there.hold("update");
+    const writing = store.update("k", session("three"), second);
+    announce({ key: "k", type: "write", version: second });
+    release();
+    const third = await writing;
+    assert.equal(await read(store), "three");
+    await store.update("k", session("four"), third);
+    announce({ key: "k", type: "write", version: third });
+    assert.equal(await read(store), "four");
+    assert.deepEqual(calls, ["update", "update", "update"]);
+    announce({ key: "k", type: "write", version: second });
+    await read(store);
+    assert.equal(calls.at(-1), "read", "an older one might be anything");
+  });
+
   test("an own write overtakes a read", async () => {
     const { store, there, version, announce } = await withCopy();
     announce({ key: "k", type: "write", version: -1 });

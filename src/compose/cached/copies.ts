@@ -1,4 +1,4 @@
-import type { SessionCopy, StoredSession } from "../../store.ts";
+import type { SessionCopy, StoredSession, Version } from "../../store.ts";
 
 /** What V8 takes for a copy beside its bytes (measured: 470 to 490), and for what it was opened to (350 to 400). */
 const COPY_OVERHEAD = 500;
@@ -32,10 +32,10 @@ export class Copies {
     return copy;
   }
 
-  /** Keeps a copy of what was so at `since`. */
-  put(key: string, session: StoredSession, since: number): StoredSession {
+  /** Keeps a copy of what was so at `since`, and replaced an earlier version, if that is known. */
+  put(key: string, session: StoredSession, since: number, replaces?: Version): StoredSession {
     this.delete(key);
-    const copy = new Copy(this, key, session, since);
+    const copy = new Copy(this, key, session, since, replaces);
     this.#copies.set(key, copy);
     this.grow(copy, copy.session.value.length + COPY_OVERHEAD);
     return copy.session;
@@ -80,15 +80,23 @@ class Copy implements SessionCopy {
   readonly #copies: Copies;
   readonly key: string;
   readonly since: number;
+  readonly replaces: Version | undefined;
   session: StoredSession;
   opened: unknown;
   bytes = 0;
   used = false;
 
-  constructor(copies: Copies, key: string, { value, expiresAt, owner, version }: StoredSession, since: number) {
+  constructor(
+    copies: Copies,
+    key: string,
+    { value, expiresAt, owner, version }: StoredSession,
+    since: number,
+    replaces: Version | undefined,
+  ) {
     this.#copies = copies;
     this.key = key;
     this.since = since;
+    this.replaces = replaces;
     this.session = {
       // Bytes of its own: a client's may be a slice of a larger piece that must not be kept alive.
       value: new Uint8Array(value),
