@@ -115,9 +115,10 @@ export function throughFetch(handle: (request: Request) => Promise<Response>): R
   return async (req, res) => {
     try {
       const headers = new Headers(req.headers as Record<string, string>);
-      const response = await handle(
-        new Request(`http://${req.headers.host}${req.url}`, { method: req.method!, headers }),
-      );
+      const gone = new AbortController();
+      res.once("close", () => gone.abort());
+      const url = `http://${req.headers.host}${req.url}`;
+      const response = await handle(new Request(url, { method: req.method!, headers, signal: gone.signal }));
       res.statusCode = response.status;
       response.headers.forEach((value, name) => void res.appendHeader(name, value));
       for await (const chunk of response.body ?? []) res.write(chunk);
