@@ -1,7 +1,7 @@
 import { StoreError } from "./errors.ts";
 
-// A longer one would fire at once.
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** Milliseconds. A longer one would fire at once. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
 
 interface Wait {
   dueAt: number;

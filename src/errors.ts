@@ -10,7 +10,7 @@ export class CoatcheckError extends Error {
     this.name = new.target.name;
     this.code = code;
     this.status = status;
-    this.headers = status === 503 ? { "Retry-After": "1" } : undefined;
+    this.headers = status === 503 || status === 429 ? { "Retry-After": "1" } : undefined;
   }
 }
 

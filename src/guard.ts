@@ -37,6 +37,13 @@ export function guarded(store: SessionStore, options: GuardOptions, events: Even
 function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, events: Events): SessionStore {
   const deadlines = new Deadlines(timeout);
   const breaker = new Breaker(events);
+  let closed = false;
+
+  /** @throws StoreError if the store is not to be asked. */
+  function admit(operation: string): void {
+    if (closed) throw new StoreError(`coatcheck: the store is closed; not asked to ${operation}`);
+    breaker.admit(operation);
+  }
 
   /** Asks the store, within the time limit, or within what is left of it. */
   async function ask<T>(operation: string, run: () => Promise<T>, until?: number): Promise<T> {
@@ -61,15 +68,16 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
   }
 
   async function once<T>(operation: string, run: () => Promise<T>, until?: number): Promise<T> {
-    breaker.admit(operation);
+    admit(operation);
     return ask(operation, run, until);
   }
 
   /** Waits before another attempt. False: there is none. */
   async function mayTryAgain(attempt: number, until: number): Promise<boolean> {
-    if (attempt === ATTEMPTS || breaker.isOpen) return false;
+    const isPointless = () => closed || breaker.isOpen || performance.now() >= until;
+    if (attempt === ATTEMPTS || isPointless()) return false;
     await sleep(FIRST_PAUSE * 2 ** (attempt - 1) * (0.5 + Math.random() / 2));
-    return performance.now() < until && !breaker.isOpen;
+    return !isPointless();
   }
 
   async function repeatable<T>(operation: string, run: () => Promise<T>): Promise<T> {
@@ -94,7 +102,7 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
     judge: (found: StoredSession | undefined) => Verdict<T>,
     refused?: T,
   ): Promise<T> {
-    breaker.admit(operation);
+    admit(operation);
     const until = performance.now() + timeout;
     try {
       return await ask(operation, run);
@@ -150,7 +158,10 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
           ),
     touch: (key, expiresAt) => repeatable("touch", () => store.touch(key, expiresAt)),
     // Also while it is down: what it holds has to be freed.
-    close: () => ask("close", () => store.close()),
+    close: () => {
+      closed = true;
+      return ask("close", () => store.close());
+    },
   };
   if (store.list) {
     guard.list = async function* (query) {

@@ -1,9 +1,11 @@
 import type { IncomingMessage } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { cipher } from "./cipher.ts";
 import { CommitQueue } from "./commits.ts";
 import { compressing } from "./compression.ts";
 import type { SessionContext } from "./context.ts";
 import { cookieJar } from "./cookie.ts";
+import { LONGEST_TIMER } from "./deadlines.ts";
 import { CapabilityError, ClientGoneError, OptionError, StoreError } from "./errors.ts";
 import { Events, type SessionEvents } from "./events.ts";
 import { guarded } from "./guard.ts";
@@ -77,7 +79,11 @@ export interface Sessions<Data extends object = SessionData> {
   sweep(): Promise<number>;
   /** Listens to an event. Returns a function that stops it. */
   on<Name extends keyof SessionEvents>(name: Name, listener: (event: SessionEvents[Name]) => void): () => void;
-  /** Waits for commits under way, and closes the store. */
+  /**
+   * Waits for commits under way, up to `storeTimeout`, and closes the store. From then on `open` throws a StoreError.
+   * Call it once the server takes no more requests.
+   * @throws StoreError if the store did not close in time.
+   */
   close(): Promise<void>;
 }
 
@@ -85,8 +91,6 @@ const NO_MARKS: readonly string[] = [];
 // Browsers send two or three, for several paths. Who collects hundreds of dead tickets must not make hundreds of reads.
 const MAX_TICKETS = 5;
 const SWEEP_BATCH = 500;
-// A longer one would fire at once.
-const LONGEST_TIMER = 2 ** 31 - 1;
 // A session may come under an owner while its others are being ended.
 const REVOKE_ROUNDS = 10;
 
@@ -115,6 +119,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   };
   const context: SessionContext = { ...shared, leases: new Leases(shared, settings.leaseLimits) };
   const stopSweeping = sweepRegularly();
+  let closing: Promise<void> | undefined;
 
   async function find(ticket: Ticket, marks: readonly string[], isFresh = false): Promise<Found | undefined> {
     const now = Date.now();
@@ -140,6 +145,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     const header = cookieHeader(source);
     const isHttps = secure ?? isSecure(source);
     const marks = context.countsRevisions ? jar.findMarks(header, isHttps) : NO_MARKS;
+    if (closing) throw new StoreError("coatcheck: the sessions are closed, since this server is about to stop");
     const facts = { mode: mode ?? settings.mode, secure: isHttps, marks };
     if (settings.mode === "off") return new RequestSession(context, { ...facts, mode: "off" }, undefined);
     let tried = 0;
@@ -270,6 +276,15 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     };
   }
 
+  async function close(): Promise<void> {
+    stopSweeping();
+    // Requests that are under way may commit, as long as there are some, but a store that hangs is not waited for.
+    const patience = Math.min(settings.storeTimeout, LONGEST_TIMER);
+    const finished = commits.idle().then(() => context.leases.close());
+    await Promise.race([finished, sleep(patience, undefined, { ref: false })]);
+    await store.close();
+  }
+
   return {
     open: open as unknown as Sessions<Data>["open"],
     list,
@@ -289,11 +304,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     sweep,
     on: (name, listener) => events.on(name, listener),
 
-    async close() {
-      stopSweeping();
-      await commits.idle();
-      await context.leases.close();
-      await store.close();
+    close() {
+      closing ??= close();
+      return closing;
     },
   };
 }
