@@ -281,8 +281,11 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     // Requests that are under way may commit, as long as there are some, but a store that hangs is not waited for.
     const patience = Math.min(settings.storeTimeout, LONGEST_TIMER);
     const finished = commits.idle().then(() => context.leases.close());
-    await Promise.race([finished, sleep(patience, undefined, { ref: false })]);
-    await store.close();
+    try {
+      await Promise.race([finished, sleep(patience, undefined, { ref: false })]);
+    } finally {
+      await store.close();
+    }
   }
 
   return {
