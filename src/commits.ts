@@ -37,6 +37,11 @@ export class CommitQueue {
   readonly #lines = new Map<string, Line>();
   readonly #loose = new Set<Promise<unknown>>();
 
+  /** True if a commit of this session is under way. */
+  isBusy(key: string): boolean {
+    return this.#lines.has(key);
+  }
+
   /** Makes a change in its turn, over `base` or what the commit before it left. */
   write(key: string, base: Committed, writer: RecordWriter, put: Put): Promise<Committed | undefined> {
     const line = this.#lines.get(key);

@@ -35,6 +35,7 @@ export type {
   SessionEntry,
   SessionStore,
   SessionWrite,
+  StoreAtOnce,
   StoredSession,
   Version,
 } from "./store.ts";

@@ -16,6 +16,7 @@ import type { Version } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
 import { WorkingCopy } from "./working-copy.ts";
 import {
+  createAtOnce,
   createRecord,
   type Found,
   type Issued,
@@ -23,6 +24,7 @@ import {
   moveRecord,
   type RecordWriter,
   readRecord,
+  updateAtOnce,
   updateRecord,
 } from "./writes.ts";
 
@@ -232,7 +234,9 @@ export class RequestSession implements Session {
     if (this.#closed) return this.#cookies();
     this.#closed = true;
     const changes = this.#isReadonly() ? undefined : this.#changes();
-    if (changes !== undefined) return this.#write(changes).then(() => this.#cookies());
+    if (changes !== undefined) {
+      return this.#writeAtOnce(changes) ? this.#cookies() : this.#write(changes).then(() => this.#cookies());
+    }
     if (this.#lease !== undefined) return this.#finish(this.#lease).then(() => this.#cookies());
     if (this.#version === undefined || this.#gone) return this.#cookies();
     if (this.#isCookieDue()) return this.#renew().then(() => this.#cookies());
@@ -261,6 +265,22 @@ export class RequestSession implements Session {
     const changes = this.#keys.changes();
     if (this.#owner === this.#record?.owner) return changes;
     return { ...(changes ?? NO_CHANGES), owner: { now: this.#owner } };
+  }
+
+  /** What `#write` does in the usual case, for a store that answers at once. False: `#write` has to. */
+  #writeAtOnce(changes: Changes): boolean {
+    if (this.#context.store.atOnce === undefined || this.#gone) return false;
+    if (this.#lease !== undefined || this.#facts.storeIsDown) return false;
+    const cookieIsDue = this.#version === undefined || this.#isCookieDue();
+    const left =
+      this.#version === undefined
+        ? createAtOnce(this.#context, this.#ticket, this.#writer(changes))
+        : updateAtOnce(this.#context, this.#ticket!, this.#base(), this.#writer(changes));
+    if (left === undefined) return false;
+    this.#ticket = left.ticket;
+    if (cookieIsDue) this.#cookie = "issue";
+    this.#standOn(left, changes);
+    return true;
   }
 
   /** Puts the changes into the store. Undefined: the session is gone, and the changes with it. */

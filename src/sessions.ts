@@ -17,7 +17,7 @@ import { lastSeen } from "./marks.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
 import { ownerNames } from "./owner.ts";
 import { SessionRecord } from "./record.ts";
-import { RequestSession } from "./request-session.ts";
+import { type RequestFacts, RequestSession } from "./request-session.ts";
 import { MODES, type Mode, type Session } from "./session.ts";
 import type { SessionStore } from "./store.ts";
 import { memory } from "./stores/memory.ts";
@@ -65,6 +65,11 @@ export interface Sessions<Data extends object = SessionData> {
    * @throws StoreError if the store is down, unless `onStoreError` is `"anonymous"`.
    */
   open(source: CookieSource, options?: OpenOptions): Promise<Session<Data>>;
+  /**
+   * The same without a promise, for adapters. Undefined: the store has to be waited for, or something is unusual, and
+   * `open` has to see to it.
+   */
+  openAtOnce(source: CookieSource, options?: OpenOptions): Session<Data> | undefined;
   /** Live sessions, all or one owner's. With encryption `"ticket"` they can't be opened: the data is empty. */
   list(query?: { owner?: string }): AsyncIterable<SessionInfo<Data>>;
   /** Ends a session by its public id. True if it was there. */
@@ -88,6 +93,7 @@ export interface Sessions<Data extends object = SessionData> {
 }
 
 const NO_MARKS: readonly string[] = [];
+const NO_OPTIONS: OpenOptions = {};
 // Browsers send two or three, for several paths. Who collects hundreds of dead tickets must not make hundreds of reads.
 const MAX_TICKETS = 5;
 const SWEEP_BATCH = 500;
@@ -138,18 +144,39 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     return undefined;
   }
 
-  async function open(source: CookieSource, { mode, secure }: OpenOptions = {}) {
+  function factsOf(source: CookieSource, { mode, secure }: OpenOptions): RequestFacts {
     if (mode !== undefined && !MODES.includes(mode)) {
       throw new OptionError("mode", mode, 'use "merge", "exclusive", "readonly".');
     }
-    const header = cookieHeader(source);
     const isHttps = secure ?? isSecure(source);
-    const marks = context.countsRevisions ? jar.findMarks(header, isHttps) : NO_MARKS;
     if (closing) throw new StoreError("coatcheck: the sessions are closed, since this server is about to stop");
-    const facts = { mode: mode ?? settings.mode, secure: isHttps, marks };
-    if (settings.mode === "off") return new RequestSession(context, { ...facts, mode: "off" }, undefined);
+    const marks = context.countsRevisions ? jar.findMarks(cookieHeader(source), isHttps) : NO_MARKS;
+    return { mode: settings.mode === "off" ? "off" : (mode ?? settings.mode), secure: isHttps, marks };
+  }
+
+  /** The usual: no ticket, or one that is good, for a store that answers at once. */
+  function openAtOnce(source: CookieSource, options: OpenOptions = NO_OPTIONS): RequestSession | undefined {
+    const facts = factsOf(source, options);
+    const texts = jar.find(cookieHeader(source), facts.secure);
+    if (texts.length === 0) return new RequestSession(context, facts, undefined);
+    if (store.atOnce === undefined || texts.length > 1) return undefined;
+    if (facts.mode === "off" || facts.mode === "exclusive") return undefined;
+    const ticket = office.check(texts[0]!);
+    if (ticket === undefined) return undefined;
+    const now = Date.now();
+    const stored = store.atOnce.read(ticket.key, now + settings.idleTimeout);
+    const record = stored && openRecord(context, stored, ticket);
+    if (record === undefined || record.createdAt + settings.absoluteTimeout <= now) return undefined;
+    const { version, expiresAt } = stored!;
+    return new RequestSession(context, facts, { ticket, record, version, expiresAt });
+  }
+
+  async function open(source: CookieSource, options: OpenOptions = NO_OPTIONS) {
+    const facts = factsOf(source, options);
+    if (facts.mode === "off") return new RequestSession(context, facts, undefined);
+    const { marks } = facts;
     let tried = 0;
-    for (const text of jar.find(header, isHttps)) {
+    for (const text of jar.find(cookieHeader(source), facts.secure)) {
       const ticket = office.check(text);
       if (ticket === undefined) {
         events.emit("forged", {});
@@ -290,6 +317,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
 
   return {
     open: open as unknown as Sessions<Data>["open"],
+    openAtOnce: openAtOnce as unknown as Sessions<Data>["openAtOnce"],
     list,
     revoke,
     revokeAll: (owner) => revokeAllBut("revokeAll", owner),
@@ -335,7 +363,7 @@ function isSecure(source: CookieSource): boolean {
 
 /** Several proxies make a list, of which the first saw the browser. */
 function saysHttps(proto: string | string[] | null | undefined): boolean {
-  return proto === "https" || /^https *,/.test(String(proto));
+  return proto !== undefined && proto !== null && /^https *(,|$)/.test(String(proto));
 }
 
 /** Tells when the client of a request goes away. */

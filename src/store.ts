@@ -49,6 +49,13 @@ export interface SessionStore {
   readonly inProcess?: true;
 
   /**
+   * The same as the methods of these names, without promises: there if the sessions are in this process's memory. A request
+   * is then answered in the turn of the event loop in which it came. Not enumerable: who spreads the store into another
+   * one, and replaces methods, must not be passed by.
+   */
+  readonly atOnce?: StoreAtOnce;
+
+  /**
    * False if the store has no compare-and-swap of its own, so that between processes the last writer wins. The core then
    * reports each change that was written without it.
    */
@@ -78,6 +85,12 @@ export interface SessionStore {
    * time limits, retries and a circuit breaker around each part instead of the whole. `wrap` gives the same for the same.
    */
   withParts?(wrap: (part: SessionStore) => SessionStore): SessionStore;
+}
+
+export interface StoreAtOnce {
+  read(key: string, touchUntil?: number): StoredSession | undefined;
+  create(key: string, session: SessionWrite): Version | "exists";
+  update(key: string, session: SessionWrite, ifVersion: Version): Version | "conflict" | "gone";
 }
 
 /**

@@ -43,6 +43,21 @@ export async function createRecord(
   return issued;
 }
 
+/** The same at a store that answers at once. Undefined: nothing is stored. */
+export function createAtOnce(
+  context: SessionContext,
+  given: Ticket | undefined,
+  writer: RecordWriter,
+): Issued | undefined {
+  const { store, office, events } = context;
+  const ticket = given ?? office.issue();
+  const record = writer.record(undefined);
+  const version = store.atOnce!.create(ticket.key, sealed(context, record, ticket, writer.expiry()));
+  if (version === "exists") return undefined;
+  events.emit("start", { id: ticket.key });
+  return { record, version, ticket };
+}
+
 /**
  * Stores a record under a ticket that nobody has. If that fails it may have happened, or happen late: it is tried again
  * under another ticket, so that what comes late is never anybody's session.
@@ -97,6 +112,21 @@ export async function updateRecord(
     base = newer;
   }
   throw new ConflictError(ticket.key, MAX_ATTEMPTS);
+}
+
+/** The first attempt of the same, at a store that answers at once. Undefined: nothing is stored. */
+export function updateAtOnce(
+  context: SessionContext,
+  ticket: Ticket,
+  base: Committed,
+  writer: RecordWriter,
+): Issued | undefined {
+  const { store, commits } = context;
+  if (base.record.lease !== undefined || commits.isBusy(ticket.key)) return undefined;
+  const record = writer.record(base.record);
+  const write = sealed(context, record, ticket, writer.expiry());
+  const version = store.atOnce!.update(ticket.key, write, base.version);
+  return version === "gone" || version === "conflict" ? undefined : { record, version, ticket };
 }
 
 /** Stores the session under its next ticket, and kills the old one. Undefined: the session is gone. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
 import { commitBeforeHeaders } from "./held-response.ts";
-import { type AdapterOptions, openOptions, sessionsFrom } from "./options.ts";
+import { type AdapterOptions, openOptions, openThen, sessionsFrom } from "./options.ts";
 
 declare global {
   namespace Express {
@@ -38,10 +38,12 @@ export function session<Data extends object = SessionData>(
       next();
       return;
     }
-    sessions.open(req, mode).then((opened) => {
+    openThen(sessions, req, mode, start, next);
+
+    function start(opened: Session<Data>): void {
       request.session = opened;
       commitBeforeHeaders(res, opened, saveFailed, next);
       next();
-    }, next);
+    }
   };
 }

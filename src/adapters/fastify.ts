@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from "fastify";
 import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
-import { type AdapterOptions, openOptions, type RouteMode, sessionsFrom } from "./options.ts";
+import { type AdapterOptions, openOptions, openThen, type RouteMode, sessionsFrom } from "./options.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -39,10 +39,11 @@ export function session<Data extends object = SessionData>(
         done();
         return;
       }
-      sessions.open(request.raw, chosen).then((opened) => {
+      const start = (opened: Session<Data>) => {
         request.session = opened as unknown as Session<SessionData>;
         done();
-      }, done);
+      };
+      openThen(sessions, request.raw, chosen, start, done);
     });
 
     // The payload is ready, the headers are not out: the last moment for a cookie, for streams too.

@@ -39,7 +39,7 @@ export function session<Data extends object = SessionData>(
         const mode = openOptions(options, req);
         const request = req as SessionRequest<Data>;
         if (mode !== undefined) {
-          request.session = await sessions.open(req, mode);
+          request.session = sessions.openAtOnce(req, mode) ?? (await sessions.open(req, mode));
           commitBeforeHeaders(res, request.session, saveFailed, fail);
         }
         await handler(request, res);

@@ -1,5 +1,14 @@
 import { STATUS_CODES } from "node:http";
-import { createSessions, type Mode, type SessionData, type Sessions, type SessionsOptions } from "../index.ts";
+import {
+  type CookieSource,
+  createSessions,
+  type Mode,
+  type OpenOptions,
+  type Session,
+  type SessionData,
+  type Sessions,
+  type SessionsOptions,
+} from "../index.ts";
 
 /** What the routes of every framework can say. */
 export interface AdapterOptions<Request> {
@@ -29,6 +38,25 @@ export function openOptions<Request>({ mode }: AdapterOptions<Request>, request:
 }
 
 const NO_OPTIONS = {};
+
+/** Opens a request's session and goes on with it, at once if it is there at once. */
+export function openThen<Data extends object>(
+  sessions: Sessions<Data>,
+  source: CookieSource,
+  options: OpenOptions,
+  start: (session: Session<Data>) => void,
+  fail: (error: Error) => void,
+): void {
+  let opened: Session<Data> | undefined;
+  try {
+    opened = sessions.openAtOnce(source, options);
+  } catch (error) {
+    fail(error as Error);
+    return;
+  }
+  if (opened === undefined) sessions.open(source, options).then(start, fail);
+  else start(opened);
+}
 
 /** The status of an error that is answered by whoever has no error handler of its own. */
 export function statusOf(error: unknown): number {

@@ -1,5 +1,5 @@
 import { OptionError } from "../errors.ts";
-import type { ClaimedSession, SessionChange, SessionStore, SessionWrite } from "../store.ts";
+import type { ClaimedSession, SessionChange, SessionStore, SessionWrite, StoreAtOnce } from "../store.ts";
 
 export interface MemoryOptions {
   /** The most sessions to keep; past it, the least recently used goes. Default: no limit. */
@@ -116,10 +116,8 @@ export function memory(options: MemoryOptions = {}): SessionStore {
     for (const listener of listeners) listener(change);
   }
 
-  return {
-    inProcess: true,
-
-    async read(key, touchUntil) {
+  const atOnce: StoreAtOnce = {
+    read(key, touchUntil) {
       const entry = live(key);
       if (entry === undefined) return undefined;
       if (touchUntil !== undefined) extend(key, entry, touchUntil);
@@ -127,7 +125,7 @@ export function memory(options: MemoryOptions = {}): SessionStore {
       return { ...written(entry), version: entry.version };
     },
 
-    async create(key, { value, expiresAt, owner }) {
+    create(key, { value, expiresAt, owner }) {
       const old = entries.get(key);
       if (old !== undefined) {
         if (old.expiresAt > Date.now()) return "exists";
@@ -153,7 +151,7 @@ export function memory(options: MemoryOptions = {}): SessionStore {
       return entry.version;
     },
 
-    async update(key, { value, expiresAt, owner }, ifVersion) {
+    update(key, { value, expiresAt, owner }, ifVersion) {
       const entry = live(key);
       if (entry === undefined) return "gone";
       if (entry.version !== ifVersion) return "conflict";
@@ -170,6 +168,13 @@ export function memory(options: MemoryOptions = {}): SessionStore {
       tell({ key, type: "write", version: entry.version });
       return entry.version;
     },
+  };
+
+  const store: SessionStore = {
+    inProcess: true,
+    read: async (key, touchUntil) => atOnce.read(key, touchUntil),
+    create: async (key, session) => atOnce.create(key, session),
+    update: async (key, session, ifVersion) => atOnce.update(key, session, ifVersion),
 
     async delete(key, ifVersion) {
       const entry = live(key);
@@ -229,6 +234,7 @@ export function memory(options: MemoryOptions = {}): SessionStore {
       return async () => void listeners.delete(listener);
     },
   };
+  return Object.defineProperty(store, "atOnce", { value: atOnce });
 }
 
 function written({ value, expiresAt, owner }: Entry): SessionWrite {

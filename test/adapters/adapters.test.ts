@@ -237,15 +237,19 @@ for (const [storeName, makeStore] of Object.entries(stores)) {
 /** A store that counts its calls. */
 function counted(store: SessionStore): SessionStore & { calls(): number } {
   let calls = 0;
-  return new Proxy(store, {
-    get(target, name) {
-      if (name === "calls") return () => calls;
-      const member = Reflect.get(target, name);
-      if (typeof member !== "function" || name === "close" || name === "claimExpired") return member;
-      return (...args: unknown[]) => {
-        calls++;
-        return member.apply(target, args);
-      };
-    },
-  }) as SessionStore & { calls(): number };
+  const counting = <Methods extends object>(methods: Methods): Methods =>
+    new Proxy(methods, {
+      get(target, name) {
+        if (name === "calls") return () => calls;
+        const member = Reflect.get(target, name);
+        if (typeof member !== "function" || name === "close" || name === "claimExpired") return member;
+        return (...args: unknown[]) => {
+          calls++;
+          return member.apply(target, args);
+        };
+      },
+    });
+  const { atOnce } = store;
+  const copy = atOnce ? Object.defineProperty({ ...store }, "atOnce", { value: counting(atOnce) }) : store;
+  return counting(copy) as SessionStore & { calls(): number };
 }
