@@ -97,8 +97,8 @@ export interface RedisCluster {
   stop(): Promise<void>;
 }
 
-/** Masters without replicas, each with its share of the slots. */
-export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
+/** Masters without replicas, each with its share of the slots. `config`: more lines for every redis.conf. */
+export async function startRedisCluster(masters = 3, config: string[] = []): Promise<RedisCluster> {
   const ports: number[] = [];
   for (let i = 0; i < masters * 2; i++) ports.push(await freePort());
   const nodes = await Promise.all(
@@ -111,6 +111,7 @@ export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
           "cluster-node-timeout 2000",
           // A stopped node must not take the others' slots down with it.
           "cluster-require-full-coverage no",
+          ...config,
         ],
       }),
     ),

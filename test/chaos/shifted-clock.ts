@@ -1,0 +1,17 @@
+let shift = 0;
+
+/** Lets `Date` be wrong by so many milliseconds in this process, as a clock is that was set. Timers don't notice. */
+export function shiftClock(milliseconds: number): void {
+  shift = milliseconds;
+  globalThis.Date = ShiftedDate as DateConstructor;
+}
+
+const RealDate = Date;
+
+const ShiftedDate = new Proxy(RealDate, {
+  construct: (_, args: [], newTarget) =>
+    Reflect.construct(RealDate, args.length === 0 ? [RealDate.now() + shift] : args, newTarget) as object,
+  apply: () => new RealDate(RealDate.now() + shift).toString(),
+  get: (target, name, receiver) =>
+    name === "now" ? () => RealDate.now() + shift : Reflect.get(target, name, receiver),
+});
