@@ -24,6 +24,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     pairs.add(pair);
     for (const [from, to] of [pair, [upstream, client] as const]) {
       from.setNoDelay(true);
+      const later = inOrder(() => proxy.delay);
       from.on("data", (bytes) => {
         if (from === upstream && proxy.loseAnswers) return;
         later(() => to.writable && to.write(bytes));
@@ -36,16 +37,6 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
       });
     }
   });
-
-  /** In the order of the calls, as timers of one length are; so a delay that ends lets nothing overtake. */
-  let lastAt = 0;
-  function later(act: () => void): void {
-    const at = Math.max(performance.now() + proxy.delay, lastAt);
-    lastAt = at;
-    const wait = at - performance.now();
-    if (wait <= 0) act();
-    else setTimeout(act, wait);
-  }
 
   const port = await freePort();
   const proxy: TcpProxy = {
@@ -69,4 +60,20 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   };
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return proxy;
+}
+
+/** Does things after a delay, and none before those that came earlier, also when the delay gets shorter. */
+function inOrder(delay: () => number): (act: () => void) => void {
+  const waiting: { at: number; act: () => void }[] = [];
+
+  function work(): void {
+    while (waiting.length > 0 && waiting[0]!.at <= performance.now()) waiting.shift()!.act();
+    if (waiting.length > 0) setTimeout(work, waiting[0]!.at - performance.now());
+  }
+
+  return (act) => {
+    if (delay() === 0 && waiting.length === 0) return act();
+    waiting.push({ at: performance.now() + delay(), act });
+    if (waiting.length === 1) setTimeout(work, delay());
+  };
 }
