@@ -11,13 +11,13 @@ export function serverFaults(farm: Farm): Record<string, Fault> {
     async "kill server"(random) {
       const server = any(random);
       await farm.kill(server);
-      await sleep(random.between(0, 500));
+      await sleep(random.pause(500));
       await farm.start(server);
     },
     async "pause server"(random) {
       const server = any(random);
       farm.pause(server);
-      await sleep(random.between(50, 2_000));
+      await sleep(random.pause(2_500));
       farm.resume(server);
     },
     "clock jump": async (random) => farm.shiftClock(any(random), random.between(-60_000, 60_000)),

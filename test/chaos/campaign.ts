@@ -24,7 +24,7 @@ export interface CampaignOptions {
   servers?: number;
   /** Client processes. Default: 2. */
   crowds?: number;
-  /** In each of them. Default: 12. */
+  /** In each of them. Default: 25. */
   browsers?: number;
   /** Hears of each fault as it happens. */
   happens?: (fault: string) => void;
@@ -43,7 +43,7 @@ const QUIET = 1_500;
 
 /** Browsers use a farm while things go wrong; then everything that they saw is checked. */
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { store, discipline, seed, seconds, crowds = 2, browsers = 12, happens = () => {} } = options;
+  const { store, discipline, seed, seconds, crowds = 2, browsers = 25, happens = () => {} } = options;
   const place = await places[store]!();
   const faults = new Map<string, number>();
   const note = (fault: string) => {
@@ -53,17 +53,18 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   let farm: Farm | undefined;
   try {
     farm = await startFarm(place.inProcess ? 1 : (options.servers ?? 3), place);
+    const { ports } = farm;
     const until = now() + seconds * 1_000;
-    const asked = Array.from({ length: crowds }, (_, crowd) =>
-      startCrowd({ seed, discipline, ports: farm!.ports, crowd, browsers, until }),
-    );
     const { "kill server": kill, ...harmless } = serverFaults(farm);
     const ofServers = place.inProcess ? harmless : { "kill server": kill!, ...harmless };
-    await Promise.all([
+    const [asked] = await Promise.all([
+      Promise.all(
+        Array.from({ length: crowds }, (_, crowd) => startCrowd({ seed, discipline, ports, crowd, browsers, until })),
+      ),
       badLuck(ofServers, { seed, stream: -1, until: until - QUIET, pause: [100, 900] }, note),
-      badLuck(place.faults, { seed, stream: -2, until: until - QUIET, pause: [200, 1_500] }, note),
+      badLuck(place.faults, { seed, stream: -2, until: until - QUIET, pause: [300, 1_800] }, note),
     ]);
-    const operations = (await Promise.all(asked)).flat();
+    const operations = asked.flat();
     operations.push(await census(farm, operations));
     const history = { operations, ...(place.lossy && { lossy: place.lossy }) };
     return { ...check(history), history, faults, output: farm.output() };

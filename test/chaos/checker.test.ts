@@ -7,7 +7,7 @@ import { Browser } from "./browser.ts";
 import { check, type Verdict } from "./checker/check.ts";
 import type { Wrong } from "./checker/violation.ts";
 import { crowd, type Discipline } from "./crowd.ts";
-import { type History, now, type Operation } from "./history.ts";
+import { type History, now } from "./history.ts";
 import { type Plant, planted } from "./planted.ts";
 import { randomFrom } from "./random.ts";
 import { chaosServer } from "./server.ts";

@@ -3,8 +3,8 @@ import { Browser } from "./browser.ts";
 import { type Ask, type Kind, now, type Operation, REGISTERS } from "./history.ts";
 import { type Random, randomFrom } from "./random.ts";
 
-/** `exclusive`: some requests want the session for themselves, beside others that merge. */
-export type Discipline = "merge" | "exclusive";
+/** How requests use their sessions. */
+export type Discipline = keyof typeof WEIGHTS;
 
 export interface CrowdOptions {
   seed: number;
@@ -18,16 +18,15 @@ export interface CrowdOptions {
   until: number;
 }
 
-const WEIGHTS: Record<Discipline, { readonly [kind in Kind]?: number }> = {
+/** How often each kind of request is made. */
+const WEIGHTS = {
   merge: {
     ...{ read: 30, set: 20, delete: 4, increment: 10, count: 8, append: 8, tag: 7, untag: 3 },
     ...{ login: 2, logout: 1.5, revoke: 0.3 },
   },
-  exclusive: {
-    ...{ serial: 45, read: 25, set: 6, increment: 5, append: 4 },
-    ...{ login: 1.5, logout: 1, revoke: 0.2 },
-  },
-};
+} satisfies Record<string, { readonly [kind in Kind]?: number }>;
+
+export const disciplines = Object.keys(WEIGHTS) as Discipline[];
 
 /** Browsers that do what comes to their minds, several things at once. Resolves to everything that they did. */
 export async function crowd(options: CrowdOptions): Promise<Operation[]> {

@@ -49,8 +49,8 @@ export interface Answer {
   done?: boolean;
   /** When the critical section began and ended. */
   hold?: [enter: number, leave: number];
-  /** The sessions in the store: their ids, and the names they were given. */
-  census?: { id: string; root?: string }[];
+  /** The ids of the sessions in the store. */
+  census?: string[];
 }
 
 export interface Seen {

@@ -6,7 +6,7 @@ import { startMariadb } from "../servers/mariadb.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { run, type ServerProcess, tempDir, waitFor } from "../servers/process.ts";
 import { startRedis, startRedisCluster, startSentinel } from "../servers/redis.ts";
-import { startTcpProxy, type TcpProxy } from "../servers/tcp-proxy.ts";
+import { startTcpFaultProxy, type TcpFault, type TcpFaultProxy } from "../servers/tcp-fault-proxy.ts";
 import { now } from "./history.ts";
 import type { Random } from "./random.ts";
 
@@ -46,7 +46,7 @@ export const places: Readonly<Record<string, () => Promise<Place>>> = {
 
   async redis() {
     const server = await startRedis({ config: DURABLE_REDIS });
-    const proxy = await startTcpProxy(server.port);
+    const proxy = await startTcpFaultProxy(server.port);
     return {
       store: "redis",
       options: { url: `redis://127.0.0.1:${proxy.port}` },
@@ -101,13 +101,13 @@ export const places: Readonly<Record<string, () => Promise<Place>>> = {
         async "node pause"(random) {
           const node = random.pick(cluster.nodes);
           node.pause();
-          await sleep(random.between(200, 1_500));
+          await sleep(random.pause(2_500));
           node.resume();
         },
         async "node kill"(random) {
           const node = random.pick(cluster.nodes);
           await node.kill();
-          await sleep(random.between(0, 1_000));
+          await sleep(random.pause(1_000));
           await cluster.start();
         },
       },
@@ -117,7 +117,7 @@ export const places: Readonly<Record<string, () => Promise<Place>>> = {
 
   async postgres() {
     const server = await startPostgres();
-    const proxy = await startTcpProxy(server.port);
+    const proxy = await startTcpFaultProxy(server.port);
     return {
       store: "postgres",
       options: { url: withPort(server.url, proxy.port), createTable: true },
@@ -129,7 +129,7 @@ export const places: Readonly<Record<string, () => Promise<Place>>> = {
   async mysql() {
     // Written, if not synced, before it is acknowledged: that survives the end of the process.
     const server = await startMariadb({ "innodb-flush-log-at-trx-commit": "2" });
-    const proxy = await startTcpProxy(server.port);
+    const proxy = await startTcpFaultProxy(server.port);
     return {
       store: "mysql",
       options: { url: withPort(server.url, proxy.port), createTable: true },
@@ -140,7 +140,7 @@ export const places: Readonly<Record<string, () => Promise<Place>>> = {
 
   async "azure-table"() {
     const server = await startAzurite();
-    const proxy = await startTcpProxy(server.port);
+    const proxy = await startTcpFaultProxy(server.port);
     // The emulator forgets what it has acknowledged if it is killed.
     const { kill: _, ...faults } = processFaults(server);
     return {
@@ -159,7 +159,7 @@ export const places: Readonly<Record<string, () => Promise<Place>>> = {
       faults: {
         async stop(random) {
           await server.stop();
-          await sleep(random.between(50, 1_000));
+          await sleep(random.pause(1_000));
           await server.start();
         },
         async "lose answers"(random) {
@@ -184,35 +184,36 @@ function processFaults(server: ServerProcess): Record<"kill" | "restart" | "paus
   return {
     async kill(random) {
       await server.kill();
-      await sleep(random.between(0, 800));
+      await sleep(random.pause(1_000));
       await server.start();
     },
     restart: () => server.restart(),
     async pause(random) {
       server.pause();
       // Longer than the time limit of a call to the store, or shorter.
-      await sleep(random.between(100, 2_500));
+      await sleep(random.pause(3_000));
       server.resume();
     },
   };
 }
 
-function networkFaults(proxy: TcpProxy): Record<"delay" | "cut" | "half-close" | "lose answers", Fault> {
+/** For a while, some of what clients send meets a fault. */
+function networkFaults(
+  proxy: TcpFaultProxy,
+): Record<"cuts" | "half-closes" | "lost answers" | "late" | "delays", Fault> {
+  const some =
+    (share: number, make: (random: Random) => TcpFault): Fault =>
+    async (random) => {
+      proxy.fault = () => (random() < share ? make(random) : undefined);
+      await sleep(random.between(50, 800));
+      proxy.fault = undefined;
+    };
   return {
-    async delay(random) {
-      proxy.delay = random.between(10, 300);
-      await sleep(random.between(200, 1_000));
-      proxy.delay = 0;
-    },
-    cut: async () => proxy.cut(),
-    "half-close": async () => proxy.halfClose(),
-    async "lose answers"(random) {
-      proxy.loseAnswers = true;
-      await sleep(random.between(5, 500));
-      // What comes now would be taken for the answer to something else.
-      proxy.cut();
-      proxy.loseAnswers = false;
-    },
+    cuts: some(0.1, () => "cut"),
+    "half-closes": some(0.1, () => "half close"),
+    "lost answers": some(0.1, () => "lose the answer"),
+    late: some(0.1, (random) => ({ late: random.pause(1_500) })),
+    delays: some(0.5, (random) => ({ delay: random.pause(200) })),
   };
 }
 

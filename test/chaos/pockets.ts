@@ -103,10 +103,8 @@ async function change(session: Session<Pockets>, ask: Ask, seen: Seen): Promise<
   }
 }
 
-async function census(sessions: Sessions<Pockets>): Promise<NonNullable<Answer["census"]>> {
-  const entries: NonNullable<Answer["census"]> = [];
-  for await (const { id, data } of sessions.list()) {
-    entries.push({ id, ...(data.root !== undefined && { root: data.root }) });
-  }
-  return entries;
+async function census(sessions: Sessions<Pockets>): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { id } of sessions.list()) ids.push(id);
+  return ids;
 }

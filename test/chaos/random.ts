@@ -4,6 +4,8 @@ export interface Random {
   (): number;
   /** A whole number from `low` to `high`, both included. */
   between(low: number, high: number): number;
+  /** Milliseconds up to `high`, short ones more often. */
+  pause(high: number): number;
   pick<Item>(items: readonly Item[]): Item;
   /** One of the names, each as often as its weight says. */
   weighted<Name extends string>(weights: { readonly [key in Name]?: number }): Name;
@@ -22,6 +24,7 @@ export function randomFrom(seed: number, stream = 0): Random {
   const between = (low: number, high: number) => low + Math.floor(random() * (high - low + 1));
   return Object.assign(random, {
     between,
+    pause: (high: number) => Math.round(high * random() ** 3),
     pick: <Item>(items: readonly Item[]) => items[between(0, items.length - 1)]!,
     weighted<Name extends string>(weights: { readonly [key in Name]?: number }): Name {
       const entries = Object.entries(weights) as [Name, number][];

@@ -17,17 +17,21 @@ export function checkCounter(
     .sort((a, b) => a.read.call - b.read.call);
   const byEnd = [...looks].sort((a, b) => a.read.end - b.read.end);
   const violations: Violation[] = [];
+  // What is wrong itself says nothing about others.
+  const wrong = new Set<(typeof looks)[number]>();
   let before = 0;
   let highest: (typeof looks)[number] | undefined;
   let latest: (typeof looks)[number] | undefined;
   for (const look of looks) {
     for (; before < byEnd.length && byEnd[before]!.read.end < look.read.call; before++) {
+      if (wrong.has(byEnd[before]!)) continue;
       latest = byEnd[before]!;
       if (highest === undefined || latest.value >= highest.value) highest = latest;
     }
     const from = [undefined, latest, highest].map((earlier) => bounds(counts, earlier, look.read));
     const least = from.reduce((a, b) => (b.least > a.least ? b : a));
     const most = from.reduce((a, b) => (b.most < a.most ? b : a));
+    if (look.value < least.least || look.value > most.most) wrong.add(look);
     const operations = (base: Operation | undefined) => [...(base ? [base] : []), look.read];
     if (look.value < least.least) {
       const recovers = looks.some(({ read, value }) => read.call > look.read.end && value >= least.least);

@@ -42,7 +42,7 @@ export class Lives {
   violations(operations: readonly Operation[]): Violation[] {
     return operations.flatMap((operation) => {
       if (operation.outcome === "unknown" || operation.kind === "revoke") return [];
-      if (operation.kind === "census") return this.#checkCensus(operation, operations);
+      if (operation.kind === "census") return this.#checkCensus(operation);
       return this.#checkFound(operation);
     });
   }
@@ -77,23 +77,16 @@ export class Lives {
   }
 
   /** When all is quiet, what lives is in the store, and what has ended is not. */
-  #checkCensus(census: Operation, operations: readonly Operation[]): Violation[] {
+  #checkCensus(census: Operation): Violation[] {
     const violations: Violation[] = [];
-    // A request whose answer was lost may have left a record whose ticket nobody has.
-    const strays = new Set(
-      operations
-        .filter(({ outcome }) => outcome === "unknown")
-        .flatMap((operation) => [operation.name, this.rootOf(operation) ?? operation.name]),
-    );
     const there = new Set<string>();
-    for (const { id, root } of census.census!) {
+    for (const id of census.census!) {
       there.add(id);
+      // A create whose answer was lost may leave a record whose ticket nobody has. It opens nothing, and expires.
       const life = this.#lives.get(id);
-      if (life === undefined ? strays.has(root ?? "") : life.endedAt > census.call) continue;
-      const message = life
-        ? `session ${life.root} is in the store after its end was acknowledged`
-        : `the store has a record of session ${root} whose ticket nobody was given`;
-      const operations = life ? [life.born, life.ending!, census] : [census];
+      if (life === undefined || life.endedAt > census.call) continue;
+      const message = `session ${life.root} is in the store after its end was acknowledged`;
+      const operations = [life.born, life.ending!, census];
       violations.push({ wrong: "revived session", message, operations: operations.map(withoutCensus) });
     }
     for (const life of this.#lives.values()) {

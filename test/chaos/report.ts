@@ -1,0 +1,61 @@
+import type { CampaignResult } from "./campaign.ts";
+import type { Violation, Wrong } from "./checker/violation.ts";
+import { line } from "./history.ts";
+
+export interface Totals {
+  operations: number;
+  unknown: number;
+  faults: number;
+  lostByStore: number;
+  wrong: Map<Wrong, number>;
+}
+
+/** What is counted whether it happened or not: that these are 0 is the point. */
+const COUNTED: readonly Wrong[] = [
+  ...(["lost update", "revived session", "lost session", "lock overlap", "stale read"] as const),
+  ...(["torn read", "foreign data", "impossible value"] as const),
+];
+
+const SHOWN_VIOLATIONS = 5;
+const SHOWN_OPERATIONS = 20;
+
+export function totalsOf(results: readonly CampaignResult[]): Totals {
+  const wrong = new Map(COUNTED.map((name) => [name, 0]));
+  const totals = { operations: 0, unknown: 0, faults: 0, lostByStore: 0, wrong };
+  for (const { history, faults, violations, lostByStore } of results) {
+    totals.operations += history.operations.length;
+    totals.unknown += history.operations.filter(({ outcome }) => outcome === "unknown").length;
+    totals.lostByStore += lostByStore.length;
+    for (const count of faults.values()) totals.faults += count;
+    for (const violation of violations) wrong.set(violation.wrong, wrong.get(violation.wrong)! + 1);
+  }
+  return totals;
+}
+
+/** One line: `12,345 operations, 67 faults, 89 unknown outcomes, 0 lost updates, …`. */
+export function describeTotals({ operations, unknown, faults, lostByStore, wrong }: Totals): string {
+  const count = (number: number, what: string) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+  return [
+    count(operations, "operation"),
+    count(faults, "fault"),
+    count(unknown, "unknown outcome"),
+    ...Array.from(wrong, ([name, number]) => count(number, name)),
+    ...(lostByStore > 0 ? [`${lostByStore} lost by the store's own promise`] : []),
+  ].join(", ");
+}
+
+/** The violations that need the fewest operations to be seen, each with those, in the order of their calls. */
+export function describeViolations({ violations, history, output }: CampaignResult): string {
+  const start = history.operations.reduce((first, { call }) => Math.min(first, call), Infinity);
+  const shortest = [...violations].sort((a, b) => a.operations.length - b.operations.length);
+  return [
+    ...shortest.slice(0, SHOWN_VIOLATIONS).map((violation) => describe(violation, start)),
+    ...(violations.length > SHOWN_VIOLATIONS ? [`… and ${violations.length - SHOWN_VIOLATIONS} more`] : []),
+    ...(output ? [`What the servers printed last:\n${output.slice(-2_000)}`] : []),
+  ].join("\n\n");
+}
+
+function describe({ wrong, message, operations }: Violation, start: number): string {
+  const inOrder = [...new Set(operations)].sort((a, b) => a.call - b.call).slice(-SHOWN_OPERATIONS);
+  return [`${wrong}: ${message}`, ...inOrder.map((operation) => `  ${line(operation, start)}`)].join("\n");
+}
