@@ -60,7 +60,7 @@ export const places: Readonly<Record<string, () => Promise<Place>>> = {
     const lossy: [number, number][] = [];
     return {
       store: "redis",
-      options: { sentinels: farm.sentinels, name: farm.name },
+      options: { sentinel: { name: farm.name, nodes: farm.sentinels } },
       faults: {
         // Replication is asynchronous: what the master had acknowledged, and not yet passed on, is lost.
         async failover() {
@@ -88,7 +88,7 @@ export const places: Readonly<Record<string, () => Promise<Place>>> = {
     const ids = await Promise.all(cluster.nodes.map((node) => node.cli("cluster", "myid")));
     return {
       store: "redis",
-      options: { cluster: cluster.urls },
+      options: { cluster: { nodes: cluster.urls } },
       faults: {
         async "slot migration"(random) {
           const from = random.between(0, 2);
