@@ -34,7 +34,8 @@ export function totalsOf(results: readonly CampaignResult[]): Totals {
 
 /** One line: `12,345 operations, 67 faults, 89 unknown outcomes, 0 lost updates, …`. */
 export function describeTotals({ operations, unknown, faults, lostByStore, wrong }: Totals): string {
-  const count = (number: number, what: string) => `${number.toLocaleString("en")} ${what}${number === 1 || what.endsWith("data") ? "" : "s"}`;
+  const count = (number: number, what: string) =>
+    `${number.toLocaleString("en")} ${what}${number === 1 || what.endsWith("data") ? "" : "s"}`;
   return [
     count(operations, "operation"),
     count(faults, "fault"),

@@ -18,7 +18,9 @@ for (const store of stores) {
   for (const discipline of modes) {
     const name = `${store}, ${discipline}`.padEnd(26);
     const progress = showProgress(name);
-    const result = await campaign({ store, discipline, seed, seconds, happens: progress.happens }).finally(progress.end);
+    const result = await campaign({ store, discipline, seed, seconds, happens: progress.happens }).finally(
+      progress.end,
+    );
     results.push(result);
     const { violations } = result;
     console.log(`${violations.length === 0 ? "ok    " : "FAILED"} ${name} ${describeTotals(totalsOf([result]))}`);
