@@ -46,7 +46,7 @@ export class Browser {
       }
       const end = now();
       if (this.#jar === jar) jar.take(reply.cookies);
-      const got = idOf(reply.cookies.at(-1));
+      const got = idOf(reply.cookies.find((cookie) => cookie.startsWith("sid=")));
       const facts = { ...ask, browser: this.name, server, call, ...(sent && { sent }), ...(got && { got }) };
       const operation: Operation =
         reply.answer === undefined
@@ -69,7 +69,7 @@ const office = ticketOffice([SECRET]);
 
 /** The public id of the session whose ticket a cookie holds. */
 function idOf(cookie: string | undefined): string | undefined {
-  const ticket = cookie?.match(/^sid=([^;]+)/)?.[1];
+  const ticket = cookie?.match(/(?:^|; )sid=([^;]+)/)?.[1];
   return ticket && office.check(ticket)?.key;
 }
 

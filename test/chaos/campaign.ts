@@ -41,6 +41,9 @@ export interface CampaignResult extends Verdict {
 /** Milliseconds at the end in which nothing goes wrong any more. */
 const QUIET = 1_500;
 
+/** Milliseconds after which every server that keeps copies has noticed a revocation. */
+const NOTICED_AFTER = 3_000;
+
 /** Browsers use a farm while things go wrong; then everything that they saw is checked. */
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
   const { store, discipline, seed, seconds, crowds = 2, browsers = 25, happens = () => {} } = options;
@@ -52,11 +55,13 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   };
   let farm: Farm | undefined;
   try {
-    farm = await startFarm(place.inProcess ? 1 : (options.servers ?? 3), place);
+    const { store: name, options: its, inProcess = false } = place;
+    const isCached = discipline === "cached";
+    farm = await startFarm(inProcess ? 1 : (options.servers ?? 3), { store: name, options: its, cached: isCached });
     const { ports } = farm;
     const until = now() + seconds * 1_000;
     const { "kill server": kill, ...harmless } = serverFaults(farm);
-    const ofServers = place.inProcess ? harmless : { "kill server": kill!, ...harmless };
+    const ofServers = inProcess ? harmless : { "kill server": kill!, ...harmless };
     const [asked] = await Promise.all([
       Promise.all(
         Array.from({ length: crowds }, (_, crowd) => startCrowd({ seed, discipline, ports, crowd, browsers, until })),
@@ -66,7 +71,11 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
     ]);
     const operations = asked.flat();
     operations.push(await census(farm, operations));
-    const history = { operations, ...(place.lossy && { lossy: place.lossy }) };
+    const history = {
+      operations,
+      ...(place.lossy && { lossy: place.lossy }),
+      ...(isCached && { noticedAfter: NOTICED_AFTER }),
+    };
     return { ...check(history), history, faults, output: farm.output() };
   } finally {
     await farm?.stop();
@@ -74,8 +83,8 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   }
 }
 
-/** A process of browsers. Resolves to what they did. */
-async function startCrowd(options: CrowdOptions): Promise<Operation[]> {
+/** A process of browsers that stop at a time of the monotonic clock. Resolves to what they did. */
+async function startCrowd(options: CrowdOptions & { until: number }): Promise<Operation[]> {
   const file = join(tempDir("crowd"), "history");
   const process: ChildProcess = fork(new URL("./crowd-process.ts", import.meta.url), [
     JSON.stringify({ ...options, file }),

@@ -95,6 +95,8 @@ export interface History {
   operations: Operation[];
   /** Spans in which the store may lose, by its own promise, what it has acknowledged. */
   lossy?: [from: number, to: number][];
+  /** Milliseconds until every server has noticed a revocation, where servers keep copies. Default: 0. */
+  noticedAfter?: number;
 }
 
 export const REGISTERS = ["a", "b", "c"] as const;

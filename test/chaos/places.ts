@@ -120,7 +120,7 @@ export const places: Readonly<Record<string, () => Promise<Place>>> = {
     const proxy = await startTcpFaultProxy(server.port);
     return {
       store: "postgres",
-      options: { url: withPort(server.url, proxy.port), createTable: true },
+      options: { url: withPort(server.url, proxy.port), createTable: true, notify: true },
       faults: { ...processFaults(server), ...networkFaults(proxy) },
       stop: () => Promise.all([proxy.close(), server.stop()]),
     };

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionStore, StoredSession } from "../../src/index.ts";
 import { memory } from "../../src/stores/memory.ts";
 import { randomFrom } from "./random.ts";
@@ -33,13 +34,16 @@ export function planted(plant: Plant | undefined): SessionStore {
       if (strikes("false absence", 0.01)) return undefined;
       const old = previous.get(key);
       if (old !== undefined && strikes("stale cache", 0.1)) return old;
-      return store.read(key, touchUntil);
+      const found = await store.read(key, touchUntil);
+      // Others get in between.
+      if (plant === "no comparison") await sleep(2);
+      return found;
     },
 
     async update(key, session, ifVersion) {
       const before = await store.read(key);
       if (before === undefined && strikes("revival by update", 0.5)) return store.create(key, session);
-      if (before !== undefined && strikes("no comparison", 0.3)) return store.update(key, session, before.version);
+      if (before !== undefined && strikes("no comparison", 0.7)) return store.update(key, session, before.version);
       if (before?.version === ifVersion && strikes("forgotten write", 0.05)) return ifVersion;
       const version = await store.update(key, session, ifVersion);
       if (before !== undefined) previous.set(key, before);

@@ -26,6 +26,7 @@ export const OPTIONS: SessionsOptions<Pockets> = {
   initial: { hits: 0, log: [], tags: [] },
   merge: { hits: "counter", log: "append", tags: "union" },
   storeTimeout: "2s",
+  exclusive: { lease: "1s", maxWait: "5s" },
 };
 
 /** Does what a request asks for, and tells what it saw. */

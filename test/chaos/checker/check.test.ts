@@ -32,7 +32,7 @@ const sees = (times: [number, number], seen: Seen, more: Partial<Operation> = {}
   on(`r${times[0]}`, "read", times, { ...more, seen: { log: ["s"], ...seen } });
 const turn = (name: string, times: [number, number], n: number, last: string | null, hold: [number, number] = times) =>
   on(name, "serial", times, {
-    mode: "exclusive" as Operation["mode"],
+    mode: "exclusive",
     hold,
     seen: { turn: last === null ? null : { n, last }, left: last, right: last },
   });

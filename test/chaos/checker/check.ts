@@ -15,18 +15,18 @@ export interface Verdict {
 }
 
 /** Decides whether a history can be one of sessions that lose nothing. */
-export function check({ operations, lossy = [] }: History): Verdict {
-  const violations = violationsOf(operations);
+export function check({ operations, lossy = [], noticedAfter = 0 }: History): Verdict {
+  const violations = violationsOf(operations, noticedAfter);
   if (violations.length === 0 || lossy.length === 0) return { violations, lostByStore: [] };
   // The same again, believing nothing that was answered while the store may have lost it.
   const doubted = operations.map((operation) => (isDoubtful(operation, lossy) ? doubt(operation) : operation));
-  const remaining = violationsOf(doubted);
+  const remaining = violationsOf(doubted, noticedAfter);
   const names = new Set(remaining.map(nameOf));
   return { violations: remaining, lostByStore: violations.filter((violation) => !names.has(nameOf(violation))) };
 }
 
-function violationsOf(operations: Operation[]): Violation[] {
-  const lives = new Lives(operations);
+function violationsOf(operations: Operation[], noticedAfter: number): Violation[] {
+  const lives = new Lives(operations, noticedAfter);
   const violations = lives.violations(operations);
   for (const history of sessionHistories(operations, lives).values()) {
     for (const key of REGISTERS) violations.push(...checkRegister(key, history));
@@ -38,7 +38,12 @@ function violationsOf(operations: Operation[]): Violation[] {
       ...checkTurns(history),
     );
   }
-  return violations;
+  return once(violations);
+}
+
+/** What one fault does shows in many reads. */
+function once(violations: Violation[]): Violation[] {
+  return [...new Map(violations.toReversed().map((violation) => [nameOf(violation), violation])).values()].reverse();
 }
 
 function isDoubtful({ call, end, kind }: Operation, lossy: [number, number][]): boolean {

@@ -40,6 +40,8 @@ export function checkCounter(
         message: `"${key}" of session ${root} was ${look.value}, and ${least.least} were counted`,
         operations: [...least.counted, ...operations(least.base)],
       });
+      // What is lost once is missing from all that follows.
+      if (!recovers) break;
     } else if (look.value > most.most) {
       violations.push({
         wrong: "impossible value",

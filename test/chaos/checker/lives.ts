@@ -19,12 +19,12 @@ export class Lives {
   readonly #lives = new Map<string, Life>();
   readonly #byRoot = new Map<string, Life[]>();
 
-  constructor(operations: readonly Operation[]) {
+  constructor(operations: readonly Operation[], noticedAfter = 0) {
     // A session's tickets follow each other, so by the time of their answers each is known before it is used.
     const arrived = operations.filter(({ got }) => got !== undefined).sort((a, b) => arrival(a) - arrival(b));
     for (const operation of arrived) this.#isBorn(operation.got!, operation);
     for (const operation of operations) if (isEnding(operation)) this.#mayEnd(operation);
-    this.#revoke(operations);
+    this.#revoke(operations, noticedAfter);
   }
 
   /** The name of the session that an operation was about, as far as that is known. */
@@ -117,7 +117,7 @@ export class Lives {
   }
 
   /** A revocation ends what its owner had surely before it, and may end what came under the owner meanwhile. */
-  #revoke(operations: readonly Operation[]): void {
+  #revoke(operations: readonly Operation[], noticedAfter: number): void {
     const logins = new Map<string, Operation[]>();
     for (const login of operations) {
       if (login.kind !== "login" || login.outcome === "dropped") continue;
@@ -131,7 +131,7 @@ export class Lives {
         if (login.call > revocation.end) continue;
         for (const life of this.#byRoot.get(this.rootOf(login) ?? login.name) ?? []) {
           life.endFrom = Math.min(life.endFrom, revocation.call);
-          if (revocation.outcome === "done" && login.end < revocation.call) end(life, revocation);
+          if (revocation.outcome === "done" && login.end < revocation.call) end(life, revocation, noticedAfter);
         }
       }
     }
@@ -143,9 +143,9 @@ function isEnding({ kind, sent, id, outcome }: Operation): boolean {
   return outcome === "unknown" || (outcome === "done" && id === sent);
 }
 
-function end(life: Life, operation: Operation): void {
-  if (operation.end >= life.endedAt) return;
-  life.endedAt = operation.end;
+function end(life: Life, operation: Operation, noticedAfter = 0): void {
+  if (operation.end + noticedAfter >= life.endedAt) return;
+  life.endedAt = operation.end + noticedAfter;
   life.ending = operation;
 }
 
