@@ -1,3 +1,4 @@
+import type { CarriedStore } from "./carried.ts";
 import type { KeyRules } from "./changes.ts";
 import type { Cipher } from "./cipher.ts";
 import type { CommitQueue } from "./commits.ts";
@@ -10,6 +11,8 @@ import type { TicketOffice } from "./ticket.ts";
 /** What all sessions of one application share. */
 export interface SessionContext {
   readonly store: SessionStore;
+  /** The same, if it is a request's own, which the browser has to carry on. */
+  readonly carried?: CarriedStore;
   readonly office: TicketOffice;
   readonly cipher: Cipher;
   readonly jar: CookieJar;

@@ -1,5 +1,6 @@
 import { type Duration, milliseconds } from "./duration.ts";
 import { OptionError } from "./errors.ts";
+import { TICKET_CHARS } from "./ticket.ts";
 
 /** How the ticket travels. The defaults suit almost everybody. */
 export interface CookieOptions {
@@ -45,7 +46,6 @@ export interface CookieJar {
 
 // RFC 6265bis 5.6: browsers drop a cookie whose name and value are longer than this together.
 const MAX_NAME_AND_VALUE = 4096;
-const TICKET_CHARS = 40;
 const MARK = /^\d=[\w-]{5,20}$/;
 
 export function cookieJar(options: CookieOptions = {}): CookieJar {

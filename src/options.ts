@@ -1,3 +1,4 @@
+import { MAX_CARRIED } from "./carried.ts";
 import type { AnyResolver, KeyRules, Resolvers } from "./changes.ts";
 import type { Encryption } from "./cipher.ts";
 import { encode } from "./codec.ts";
@@ -84,8 +85,14 @@ export function checkOptions<Data extends object>(options: SessionsOptions<Data>
   oneOf("mode", mode, [...MODES, "off"]);
   oneOf("encryption", encryption, ["server", "ticket", "off"]);
   oneOf("onStoreError", onStoreError, ["fail", "anonymous"]);
-  const { maxSize = 1024 * 1024, initial = {}, merge = {}, sweepInterval = "30s" } = options;
+  const {
+    maxSize = store.inCookie ? MAX_CARRIED : 1024 * 1024,
+    initial = {},
+    merge = {},
+    sweepInterval = "30s",
+  } = options;
   if (!Number.isInteger(maxSize) || maxSize <= 0) throw new OptionError("maxSize", maxSize, "give a number of bytes.");
+  if (store.inCookie) checkCarried(mode, encryption, maxSize);
   const idleTimeout = milliseconds("idleTimeout", options.idleTimeout ?? "20m");
   const absoluteTimeout = milliseconds("absoluteTimeout", options.absoluteTimeout ?? "30d");
   if (idleTimeout > absoluteTimeout) {
@@ -108,6 +115,14 @@ export function checkOptions<Data extends object>(options: SessionsOptions<Data>
     storeTimeout: milliseconds("storeTimeout", options.storeTimeout ?? "5s"),
     sweepInterval: sweepInterval === false ? undefined : milliseconds("sweepInterval", sweepInterval),
   };
+}
+
+function checkCarried(mode: string, encryption: Encryption, maxSize: number): void {
+  if (encryption === "off") throw new OptionError("encryption", "off", "the browser would read what it carries.");
+  if (maxSize > MAX_CARRIED) {
+    throw new OptionError("maxSize", maxSize, `a cookie has room for ${MAX_CARRIED} bytes of a session.`);
+  }
+  if (mode === "exclusive") throw new OptionError("mode", mode, "a session in a cookie can't be locked: take a store.");
 }
 
 function leaseLimits({

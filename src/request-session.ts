@@ -246,11 +246,15 @@ export class RequestSession implements Session {
 
   #cookies(): string[] {
     if (this.#gone) return NO_COOKIES;
-    const { jar, countsRevisions } = this.#context;
+    const { jar, countsRevisions, carried } = this.#context;
     const { secure } = this.#facts;
     const marks = countsRevisions ? this.#markCookies() : NO_COOKIES;
+    if (carried?.hasChanged) this.#cookie = "issue";
     if (this.#cookie === undefined) return marks;
-    return [this.#cookie === "clear" ? jar.clear(secure) : jar.issue(this.#ticket!.text, secure), ...marks];
+    if (this.#cookie === "clear") return [jar.clear(secure), ...marks];
+    const ticket = this.#ticket!;
+    const text = carried === undefined ? ticket.text : ticket.text + carried.pack(ticket);
+    return [jar.issue(text, secure), ...marks];
   }
 
   #markCookies(): string[] {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { CarriedStore } from "./carried.ts";
 import { cipher } from "./cipher.ts";
 import { CommitQueue } from "./commits.ts";
 import { compressing } from "./compression.ts";
@@ -21,7 +22,7 @@ import { type RequestFacts, RequestSession } from "./request-session.ts";
 import { MODES, type Mode, type Session } from "./session.ts";
 import type { SessionStore } from "./store.ts";
 import { memory } from "./stores/memory.ts";
-import { isKey, type Ticket, ticketOffice } from "./ticket.ts";
+import { isKey, TICKET_CHARS, type Ticket, ticketOffice } from "./ticket.ts";
 
 import { type Found, openRecord } from "./writes.ts";
 
@@ -106,7 +107,8 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const settings = checkOptions(options, bareStore);
   const events = new Events();
   const guardOptions = { timeout: settings.storeTimeout, uniqueValues: settings.encryption !== "off" };
-  const store = bareStore.inProcess ? bareStore : guarded(bareStore, guardOptions, events);
+  const needsNoGuard = bareStore.inProcess || bareStore.inCookie;
+  const store = needsNoGuard ? bareStore : guarded(bareStore, guardOptions, events);
   const office = ticketOffice(settings.secrets);
   const jar = cookieJar(options.cookie);
   const seal = compressing(cipher(settings.encryption, settings.secrets), options.compress, settings.maxSize);
@@ -127,7 +129,20 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const stopSweeping = sweepRegularly();
   let closing: Promise<void> | undefined;
 
-  async function find(ticket: Ticket, marks: readonly string[], isFresh = false): Promise<Found | undefined> {
+  /** Where the browser carries its session, each request has a store of its own. */
+  function requestContext(): SessionContext {
+    if (!bareStore.inCookie) return context;
+    const carried = new CarriedStore(seal);
+    return { ...context, store: carried, carried, commits: new CommitQueue(), cipher: cipher("off", []) };
+  }
+
+  async function find(
+    context: SessionContext,
+    ticket: Ticket,
+    marks: readonly string[],
+    isFresh = false,
+  ): Promise<Found | undefined> {
+    const { store } = context;
     const now = Date.now();
     const touchUntil = now + settings.idleTimeout;
     const isPastCopies = isFresh && store.refresh !== undefined;
@@ -148,6 +163,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     if (mode !== undefined && !MODES.includes(mode)) {
       throw new OptionError("mode", mode, 'use "merge", "exclusive", "readonly".');
     }
+    if (bareStore.inCookie && (mode ?? settings.mode) === "exclusive") {
+      throw new OptionError("mode", mode, "a session in a cookie can't be locked: take a store.");
+    }
     const isHttps = secure ?? isSecure(source);
     if (closing) throw new StoreError("coatcheck: the sessions are closed, since this server is about to stop");
     const marks = context.countsRevisions ? jar.findMarks(cookieHeader(source), isHttps) : NO_MARKS;
@@ -156,6 +174,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
 
   /** The usual: no ticket, or one that is good, for a store that answers at once. */
   function openAtOnce(source: CookieSource, options: OpenOptions = NO_OPTIONS): RequestSession | undefined {
+    if (bareStore.inCookie) return undefined;
     const facts = factsOf(source, options);
     const texts = jar.find(cookieHeader(source), facts.secure);
     if (texts.length === 0) return new RequestSession(context, facts, undefined);
@@ -175,9 +194,10 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     const facts = factsOf(source, options);
     if (facts.mode === "off") return new RequestSession(context, facts, undefined);
     const { marks } = facts;
+    const context = requestContext();
     let tried = 0;
     for (const text of jar.find(cookieHeader(source), facts.secure)) {
-      const ticket = office.check(text);
+      const ticket = office.check(context.carried ? text.slice(0, TICKET_CHARS) : text);
       if (ticket === undefined) {
         events.emit("forged", {});
         continue;
@@ -188,7 +208,8 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
           const lease = await claim(ticket, marks, source);
           if (lease !== undefined) return new RequestSession(context, facts, lease.found, lease);
         } else {
-          const found = await find(ticket, marks);
+          if (context.carried !== undefined && !unpack(context.carried, ticket, text)) continue;
+          const found = await find(context, ticket, marks);
           if (found !== undefined) return new RequestSession(context, facts, found);
         }
       } catch (error) {
@@ -199,9 +220,19 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     return new RequestSession(context, facts, undefined);
   }
 
+  function unpack(carried: CarriedStore, ticket: Ticket, text: string): boolean {
+    try {
+      carried.unpack(ticket, text.slice(TICKET_CHARS));
+      return true;
+    } catch (error) {
+      events.emit("unreadable", { id: ticket.key, error });
+      return false;
+    }
+  }
+
   /** A session that was not there was not claimed either, and a new one belongs to its request anyway. */
   function claim(ticket: Ticket, marks: readonly string[], source: CookieSource): Promise<Lease | undefined> {
-    return context.leases.take(ticket.key, () => find(ticket, marks, true), leaving(ticket, source));
+    return context.leases.take(ticket.key, () => find(context, ticket, marks, true), leaving(ticket, source));
   }
 
   /** A record whose ticket is not at hand, or undefined if it can't be opened without. */

@@ -48,6 +48,9 @@ export interface SessionStore {
    */
   readonly inProcess?: true;
 
+  /** True if the browser carries the session in its cookie, and each request's core keeps it while it runs. */
+  readonly inCookie?: true;
+
   /**
    * The same as the methods of these names, without promises: there if the sessions are in this process's memory. A request
    * is then answered in the turn of the event loop in which it came. Not enumerable: who spreads the store into another

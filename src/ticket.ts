@@ -21,6 +21,8 @@ export interface TicketOffice {
 const ID_CHARS = 24;
 const MAC_CHARS = 16;
 const KEY_CHARS = 24;
+/** The length of a ticket's text. */
+export const TICKET_CHARS = ID_CHARS + MAC_CHARS;
 const SYNTAX = /^[\w-]{40}$/;
 
 export function ticketOffice(secrets: readonly string[]): TicketOffice {
