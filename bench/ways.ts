@@ -2,7 +2,8 @@
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Writable } from "node:stream";
 import { session as onNode } from "../src/adapters/node.ts";
-import { createSessions, type Session } from "../src/index.ts";
+import { cached } from "../src/compose/index.ts";
+import { createSessions, type Session, type Sessions } from "../src/index.ts";
 import { memory } from "../src/stores/memory.ts";
 import { SECRET } from "./contender.ts";
 import { withCoatcheck } from "./contenders/coatcheck.ts";
@@ -14,10 +15,20 @@ const options = { secret: SECRET, cookie: { secure: false } };
 const sessions = createSessions<Fields>({ ...options, store: memory() });
 // Bounded, or the new sessions of a few seconds would fill the memory.
 const manySessions = createSessions<Fields>({ ...options, store: memory({ maxSessions: 20_000 }) });
-const first = await sessions.open("");
-withCoatcheck.fill({ session: first });
-const [setCookie] = await first.commit();
-const cookie = [OTHER_COOKIES[0], setCookie!.split(";")[0], OTHER_COOKIES[1]].join("; ");
+// Sealed and guarded, as if the store were elsewhere; only the first reads ask it.
+const { inProcess: _, ...elsewhere } = memory();
+const copies = createSessions<Fields>({ ...options, store: cached(elsewhere) });
+
+/** Begins a session, and gives the browser's Cookie header. */
+async function visit(sessions: Sessions<Fields>): Promise<string> {
+  const session = await sessions.open("");
+  withCoatcheck.fill({ session });
+  const [setCookie] = await session.commit();
+  return [OTHER_COOKIES[0], setCookie!.split(";")[0], OTHER_COOKIES[1]].join("; ");
+}
+
+const cookie = await visit(sessions);
+const copied = await visit(copies);
 const noCookie = OTHER_COOKIES.join("; ");
 
 /** What every adapter does. */
@@ -64,10 +75,12 @@ export const ways: Readonly<Record<string, () => Promise<unknown>>> = {
   "core: no cookie, nothing written": core(noCookie, () => {}),
   "core: open only": core(cookie, () => {}),
   "core: read one key": core(cookie, withCoatcheck.read),
+  "core: read one key of a copy": core(copied, withCoatcheck.read, copies),
   "core: change one key": core(cookie, withCoatcheck.change),
   "core: new session": core(noCookie, withCoatcheck.fill, manySessions),
   "http: without a session": http(cookie, (_req, res) => answer(res)),
   "http: read one key": served(cookie, withCoatcheck.read),
+  "http: read one key of a copy": served(copied, withCoatcheck.read, copies),
   "http: change one key": served(cookie, withCoatcheck.change),
   "http: new session": served(noCookie, withCoatcheck.fill, manySessions),
 };

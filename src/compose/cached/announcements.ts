@@ -29,24 +29,26 @@ export class Announcements {
 
   async close(): Promise<void> {
     this.#state = "closed";
-    await this.#stop?.();
+    await this.#stop?.().catch(() => {}); // the store is closed next, and with it what it holds
   }
 
   async #start(): Promise<void> {
     this.#state = "starting";
     let lost = false;
+    let stop: () => Promise<void>;
     try {
-      const stop = await this.#store.watch!(this.#hear, (listening) => {
+      stop = await this.#store.watch!(this.#hear, (listening) => {
         lost = !listening;
         if (this.#stop !== undefined) this.#become(lost ? "lost" : "listening");
       });
-      if (this.#is("closed")) return void (await stop());
-      this.#stop = stop;
-      this.#become(lost ? "lost" : "listening");
     } catch {
       this.#startAt = Date.now() + PAUSE;
       this.#become("idle");
+      return;
     }
+    this.#stop = stop;
+    if (this.#is("closed")) await this.close();
+    else this.#become(lost ? "lost" : "listening");
   }
 
   #become(state: "idle" | "listening" | "lost"): void {
