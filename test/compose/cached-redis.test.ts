@@ -59,9 +59,9 @@ describe("cached(redis)", () => {
   });
 
   test("a session stays alive by reads of its copy, which ask Redis now and then", async (t) => {
-    const { sessions } = serve(t, { idleTimeout: "1s" });
+    const { sessions } = serve(t, { idleTimeout: "2s" });
     const browser = await visitor(sessions);
-    const end = Date.now() + 2_500;
+    const end = Date.now() + 3_500;
     let reads = 0;
     await server.cli("config", "resetstat");
     for (; Date.now() < end; reads++) {
