@@ -8,7 +8,7 @@ const EXPIRY_BYTES = 6;
 export const MAX_CARRIED = 2_900;
 
 /**
- * One request's session, in the cookie that brought it: the ticket, and then the expiry and the record, sealed under it.
+ * One request's session, in the cookie that brought it: the ticket, and then the record and its expiry, sealed under it.
  * To the core it is a store with one place.
  */
 export class CarriedStore implements SessionStore {
@@ -26,9 +26,10 @@ export class CarriedStore implements SessionStore {
     const opened = this.#cipher.open(Buffer.from(text, "base64url"), ticket);
     const bytes = Buffer.from(opened.buffer, opened.byteOffset, opened.byteLength);
     this.#key = ticket.key;
+    const expiryAt = bytes.length - EXPIRY_BYTES;
     this.#session = {
-      value: bytes.subarray(EXPIRY_BYTES),
-      expiresAt: bytes.readUIntLE(0, EXPIRY_BYTES),
+      value: bytes.subarray(0, expiryAt),
+      expiresAt: bytes.readUIntLE(expiryAt, EXPIRY_BYTES),
       version: 0,
     };
   }
@@ -36,9 +37,10 @@ export class CarriedStore implements SessionStore {
   /** What the browser has to carry from now on. */
   pack(ticket: Ticket): string {
     const { value, expiresAt } = this.#session!;
-    const bytes = Buffer.allocUnsafe(EXPIRY_BYTES + value.length);
-    bytes.writeUIntLE(expiresAt, 0, EXPIRY_BYTES);
-    bytes.set(value, EXPIRY_BYTES);
+    // The record comes first: its first byte tells whether it is packed.
+    const bytes = Buffer.allocUnsafe(value.length + EXPIRY_BYTES);
+    bytes.set(value);
+    bytes.writeUIntLE(expiresAt, value.length, EXPIRY_BYTES);
     const sealed = this.#cipher.seal(bytes, ticket);
     return Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength).toString("base64url");
   }

@@ -192,9 +192,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
 
   async function open(source: CookieSource, options: OpenOptions = NO_OPTIONS) {
     const facts = factsOf(source, options);
+    const context = requestContext();
     if (facts.mode === "off") return new RequestSession(context, facts, undefined);
     const { marks } = facts;
-    const context = requestContext();
     let tried = 0;
     for (const text of jar.find(cookieHeader(source), facts.secure)) {
       const ticket = office.check(context.carried ? text.slice(0, TICKET_CHARS) : text);

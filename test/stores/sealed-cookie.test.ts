@@ -25,6 +25,16 @@ describe("a session in a sealed cookie", () => {
     assert.deepEqual(await other.contents(), { n: 1, m: { deep: [new Date(0)] } });
   });
 
+  test("is what it was at any instant", async (t) => {
+    const tick = clock(t);
+    const { browser } = setUp();
+    for (let n = 0; n < 500; n++) {
+      tick(1);
+      await browser.request((session) => session.set("n", n));
+      assert.deepEqual(await browser.contents(), { n });
+    }
+  });
+
   test("is not readable, and not changed by who carries it", async () => {
     const { browser, events } = setUp();
     await browser.request((session) => session.set("secret", "xyzzy"));
