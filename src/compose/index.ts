@@ -1,2 +1,9 @@
 export { type CachedOptions, cached } from "./cached.ts";
+export {
+  type CopyOptions,
+  type CopyProgress,
+  type MigratingOptions,
+  type MigratingStore,
+  migrating,
+} from "./migrating.ts";
 export { type Partition, type PartitionedStore, partitioned } from "./partitioned.ts";

@@ -1,5 +1,10 @@
 import type { SessionStore, StoredSession, Version } from "../store.ts";
 
+/** True if the version is one that the store tagged with this name gave. */
+export function isTagged(version: Version, name: string): boolean {
+  return typeof version === "string" && version.startsWith(`${name}:`);
+}
+
 /**
  * The same store with its name in every version: a version that one part of a composed store gave never fits a session in
  * another part.
@@ -13,9 +18,9 @@ export function tagged(store: SessionStore, name: string): SessionStore {
 
   /** What the store itself calls the version; undefined if it is another part's. */
   function untag(version: Version): Version | undefined {
-    if (typeof version !== "string" || !version.startsWith(prefix)) return undefined;
-    const own = version.slice(prefix.length + 1);
-    return version[prefix.length] === "n" ? Number(own) : own;
+    if (!isTagged(version, name)) return undefined;
+    const own = String(version).slice(prefix.length + 1);
+    return String(version)[prefix.length] === "n" ? Number(own) : own;
   }
 
   async function found(answer: Promise<StoredSession | undefined>): Promise<StoredSession | undefined> {

@@ -1,4 +1,4 @@
-import { partitioned } from "../../src/compose/index.ts";
+import { migrating, partitioned } from "../../src/compose/index.ts";
 import type { SessionStore } from "../../src/store.ts";
 import { file } from "../../src/stores/file.ts";
 import { postgres } from "../../src/stores/postgres.ts";
@@ -9,7 +9,8 @@ export type Spec =
   | { file: string }
   | { redis: string; keepExpired?: "1m" }
   | { postgres: string }
-  | { partitioned: { name: string; store: Spec }[] };
+  | { partitioned: { name: string; store: Spec }[] }
+  | { migrating: { from: Spec; to: Spec; phase?: "prepare" | "move" } };
 
 /** Makes the store. What is described alike is one and the same store, as where a part stands in two composed ones. */
 export function storeOf(spec: Spec): SessionStore {
@@ -25,8 +26,11 @@ export function storeOf(spec: Spec): SessionStore {
     if ("redis" in spec) {
       return redis({ url: spec.redis, ...(spec.keepExpired && { keepExpired: spec.keepExpired }) });
     }
-    if ("postgres" in spec) return postgres({ url: spec.postgres });
-    return partitioned(spec.partitioned.map(({ name, store }) => ({ name, store: make(store) })));
+    if ("postgres" in spec) return postgres({ url: spec.postgres, createTable: true });
+    if ("partitioned" in spec)
+      return partitioned(spec.partitioned.map(({ name, store }) => ({ name, store: make(store) })));
+    const { from, to, ...options } = spec.migrating;
+    return migrating({ from: make(from), to: make(to), ...options });
   }
   return make(spec);
 }

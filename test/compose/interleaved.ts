@@ -1,0 +1,83 @@
+import { setImmediate as turnOfLoop } from "node:timers/promises";
+import type { SessionStore } from "../../src/store.ts";
+
+/** Random numbers that come again with the same seed. */
+export function randomFrom(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    // mulberry32
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+/** A server of the farm, whose calls to its stores wait for their turn. */
+export interface Actor {
+  /** The store as this actor has it: every call is one step. */
+  through(store: SessionStore): SessionStore;
+  /** True once it was killed: its calls never come back. */
+  readonly dead: boolean;
+}
+
+/**
+ * Runs actors so that their calls to stores interleave as the random numbers say, one call at a time. Now and then one is
+ * killed between two calls, as by kill -9. `afterStep` runs after each call.
+ */
+export async function interleave(
+  random: (below: number) => number,
+  killOneIn: number,
+  actors: ((actor: Actor) => Promise<void>)[],
+  afterStep: () => Promise<void>,
+): Promise<void> {
+  const waiting = new Map<number, () => void>();
+  const dead = new Set<number>();
+  let running = actors.length;
+  const failures: unknown[] = [];
+
+  for (const [number, run] of actors.entries()) {
+    const step = <T>(call: () => Promise<T>) =>
+      new Promise<T>((resolve, reject) => {
+        waiting.set(number, () => call().then(resolve, reject));
+      });
+    run({
+      through: (store) => gated(store, step),
+      get dead() {
+        return dead.has(number);
+      },
+    })
+      .catch((error) => failures.push(error))
+      .finally(() => running--);
+  }
+  for (;;) {
+    // All that follows from the last step has happened when the loop has gone round.
+    await turnOfLoop();
+    if (failures.length > 0) throw failures[0];
+    if (running === dead.size) return;
+    const ready = [...waiting.keys()].filter((number) => !dead.has(number));
+    if (ready.length === 0) continue;
+    const number = ready[random(ready.length)]!;
+    if (killOneIn > 0 && random(killOneIn) === 0) {
+      dead.add(number);
+      continue;
+    }
+    const go = waiting.get(number)!;
+    waiting.delete(number);
+    go();
+    await turnOfLoop();
+    await afterStep();
+  }
+}
+
+function gated(store: SessionStore, step: <T>(call: () => Promise<T>) => Promise<T>): SessionStore {
+  return {
+    read: (key, touchUntil) => step(() => store.read(key, touchUntil)),
+    create: (key, session) => step(() => store.create(key, session)),
+    update: (key, session, ifVersion) => step(() => store.update(key, session, ifVersion)),
+    delete: (key, ifVersion) => step(() => store.delete(key, ifVersion)),
+    touch: (key, expiresAt) => step(() => store.touch(key, expiresAt)),
+    list: (query) => store.list!(query),
+    close: async () => {},
+  };
+}
