@@ -138,6 +138,8 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
   return {
     ...(store.inProcess && { inProcess: true }),
     ...(store.atomic === false && { atomic: false }),
+    // Time limits and the circuit breaker are for the store's answers; copies need neither.
+    withParts: (wrap) => cached(wrap(store), options),
     read: async (key, touchUntil) => copyOf(key) ?? refresh(key, touchUntil),
     refresh,
     create: (key, session) => write(key, session, () => store.create(key, session)),

@@ -7,6 +7,9 @@ import { OptionError } from "../../src/errors.ts";
 import type { SessionChange, SessionStore, StoredSession } from "../../src/store.ts";
 import { memory } from "../../src/stores/memory.ts";
 import { waitFor } from "../servers/process.ts";
+import { Browser } from "../support/browser.ts";
+import { setUp } from "../support/set-up.ts";
+import { watched } from "../support/stores.ts";
 
 const HOUR = 3_600_000;
 const inAnHour = () => Date.now() + HOUR;
@@ -538,6 +541,30 @@ describe("cached: announcements", () => {
     release();
     await waitFor("the end", () => there.calls.at(-1) === "stop");
   });
+});
+
+test("cached: while a store is down that announces nothing, copies answer until they are maxAge old", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_700_000_000_000 });
+  const inner = watched();
+  const { sessions, browser } = setUp({ store: cached(inner, { maxAge: "5s" }) });
+  const writer = new Browser(sessions);
+  for (const one of [browser, writer]) await one.request((session) => session.set("n", 1));
+  let isDown = false;
+  sessions.on("storeDown", () => {
+    isDown = true;
+  });
+  inner.before = () => {
+    throw new Error("down");
+  };
+  while (!isDown)
+    await assert.rejects(
+      writer.request((session) => session.set("n", 2)),
+      { name: "StoreError" },
+    );
+  await assert.rejects(writer.contents(), { name: "StoreError" }, "it is not known what became of the change");
+  assert.deepEqual(await browser.contents(), { n: 1 });
+  t.mock.timers.tick(5_001);
+  await assert.rejects(browser.contents(), { name: "StoreError" });
 });
 
 describe("cached: the byte bound", () => {
