@@ -12,7 +12,10 @@ import { type Fields, OTHER_COOKIES } from "./session-data.ts";
 type Request = { session: Session<Fields> };
 
 const options = { secret: SECRET, cookie: { secure: false } };
-const sessions = createSessions<Fields>({ ...options, store: memory() });
+const store = memory();
+const sessions = createSessions<Fields>({ ...options, store });
+// Spread, it has lost the methods that answer at once, and is waited for as a database is.
+const slowSessions = createSessions<Fields>({ ...options, store: { ...store } });
 // Bounded, or the new sessions of a few seconds would fill the memory.
 const manySessions = createSessions<Fields>({ ...options, store: memory({ maxSessions: 20_000 }) });
 // Sealed and guarded, as if the store were elsewhere; only the first reads ask it.
@@ -35,7 +38,7 @@ const noCookie = OTHER_COOKIES.join("; ");
 const core =
   (source: string, work: (request: Request) => unknown, among = sessions) =>
   async () => {
-    const session = await among.open(source);
+    const session = among.openAtOnce(source) ?? (await among.open(source));
     work({ session });
     await session.commit();
   };
@@ -82,6 +85,8 @@ export const ways: Readonly<Record<string, () => Promise<unknown>>> = {
   "http: read one key": served(cookie, withCoatcheck.read),
   "http: read one key of a copy": served(copied, withCoatcheck.read, copies),
   "http: change one key": served(cookie, withCoatcheck.change),
+  "http: read one key, waiting": served(cookie, withCoatcheck.read, slowSessions),
+  "http: change one key, waiting": served(cookie, withCoatcheck.change, slowSessions),
   "http: new session": served(noCookie, withCoatcheck.fill, manySessions),
 };
 
