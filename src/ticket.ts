@@ -82,7 +82,6 @@ function randomId(): string {
     used = 0;
   }
   const id = pool.toString("base64url", used, used + ID_BYTES);
-  pool.fill(0, used, used + ID_BYTES);
-  used += ID_BYTES;
+  for (const end = used + ID_BYTES; used < end; used++) pool[used] = 0;
   return id;
 }
