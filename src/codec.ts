@@ -15,7 +15,7 @@ const MAX_DEPTH = 500;
  */
 export function encode(key: string, value: unknown): string {
   try {
-    if (isPlain(value, 0)) return JSON.stringify(value);
+    if (isPlain(value, 0)) return typeof value === "number" ? String(value) : JSON.stringify(value);
     if (!isDeeper(value, MAX_DEPTH, new Set())) return RICH + stringify(value, REDUCERS, OPTIONS);
   } catch (cause) {
     throw new UnstorableValueError(key, reason(cause), cause);
