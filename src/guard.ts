@@ -184,6 +184,8 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
     guard.claimExpired = (now, limit) => once("claimExpired", () => store.claimExpired!(now, limit));
   }
   if (store.watch) guard.watch = (listener, onListening) => once("watch", () => store.watch!(listener, onListening));
+  // What is answered at once needs no time limit, and asks nobody who may be down.
+  if (store.atOnce) Object.defineProperty(guard, "atOnce", { value: store.atOnce });
   return guard;
 }
 

@@ -273,7 +273,7 @@ export class RequestSession implements Session {
 
   /** What `#write` does in the usual case, for a store that answers at once. False: `#write` has to. */
   #writeAtOnce(changes: Changes): boolean {
-    if (this.#context.store.atOnce === undefined || this.#gone) return false;
+    if (this.#context.store.atOnce?.update === undefined || this.#gone) return false;
     if (this.#lease !== undefined || this.#facts.storeIsDown) return false;
     const cookieIsDue = this.#version === undefined || this.#isCookieDue();
     const left =

@@ -186,6 +186,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     const stored = store.atOnce.read(ticket.key, now + settings.idleTimeout);
     const record = stored && openRecord(context, stored, ticket);
     if (record === undefined || record.createdAt + settings.absoluteTimeout <= now) return undefined;
+    if (context.countsRevisions && (record.revision ?? 1) < lastSeen(facts.marks, ticket.key)) return undefined;
     const { version, expiresAt } = stored!;
     return new RequestSession(context, facts, { ticket, record, version, expiresAt });
   }

@@ -52,9 +52,9 @@ export interface SessionStore {
   readonly inCookie?: true;
 
   /**
-   * The same as the methods of these names, without promises: there if the sessions are in this process's memory. A request
-   * is then answered in the turn of the event loop in which it came. Not enumerable: who spreads the store into another
-   * one, and replaces methods, must not be passed by.
+   * What the store can do without promises, because sessions or copies of them are in this process. A request is then
+   * answered in the turn of the event loop in which it came. Not enumerable: who spreads the store into another one, and
+   * replaces methods, must not be passed by.
    */
   readonly atOnce?: StoreAtOnce;
 
@@ -90,10 +90,13 @@ export interface SessionStore {
   withParts?(wrap: (part: SessionStore) => SessionStore): SessionStore;
 }
 
+/** The same as the methods of these names. */
 export interface StoreAtOnce {
+  /** Undefined also if the answer has to be waited for. */
   read(key: string, touchUntil?: number): StoredSession | undefined;
-  create(key: string, session: SessionWrite): Version | "exists";
-  update(key: string, session: SessionWrite, ifVersion: Version): Version | "conflict" | "gone";
+  /** Not there where only copies are. */
+  create?(key: string, session: SessionWrite): Version | "exists";
+  update?(key: string, session: SessionWrite, ifVersion: Version): Version | "conflict" | "gone";
 }
 
 /**

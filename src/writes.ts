@@ -52,7 +52,7 @@ export function createAtOnce(
   const { store, office, events } = context;
   const ticket = given ?? office.issue();
   const record = writer.record(undefined);
-  const version = store.atOnce!.create(ticket.key, sealed(context, record, ticket, writer.expiry()));
+  const version = store.atOnce!.create!(ticket.key, sealed(context, record, ticket, writer.expiry()));
   if (version === "exists") return undefined;
   events.emit("start", { id: ticket.key });
   return { record, version, ticket };
@@ -125,7 +125,7 @@ export function updateAtOnce(
   if (base.record.lease !== undefined || commits.isBusy(ticket.key)) return undefined;
   const record = writer.record(base.record);
   const write = sealed(context, record, ticket, writer.expiry());
-  const version = store.atOnce!.update(ticket.key, write, base.version);
+  const version = store.atOnce!.update!(ticket.key, write, base.version);
   return version === "gone" || version === "conflict" ? undefined : { record, version, ticket };
 }
 

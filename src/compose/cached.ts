@@ -1,8 +1,8 @@
 import { type Duration, milliseconds } from "../duration.ts";
 import { OptionError } from "../errors.ts";
 import type { SessionChange, SessionStore, SessionWrite, StoredSession, Version } from "../store.ts";
+import { Copies } from "../stores/copies.ts";
 import { Announcements } from "./cached/announcements.ts";
-import { Copies } from "./cached/copies.ts";
 
 export interface CachedOptions {
   /** The most bytes that copies may take in this process, with all that belongs to them. Default: 64 MiB (67108864). */
@@ -135,7 +135,7 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
     return version;
   }
 
-  return {
+  const cache: SessionStore = {
     ...(store.inProcess && { inProcess: true }),
     ...(store.atomic === false && { atomic: false }),
     // Time limits and the circuit breaker are for the store's answers; copies need neither.
@@ -170,6 +170,7 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
     ...(store.claimExpired && { claimExpired: (now, limit) => store.claimExpired!(now, limit) }),
     ...(store.watch && { watch: (listener, onListening) => store.watch!(listener, onListening) }),
   };
+  return Object.defineProperty(cache, "atOnce", { value: { read: copyOf } });
 }
 
 /** False for an announcement without a version, which may be of any. */

@@ -37,7 +37,7 @@ export function file(options: FileOptions): SessionStore {
   const store = sqlite({ path: database, durability: "normal" });
   const stops = new Set<() => Promise<void>>();
 
-  return {
+  const files: SessionStore = {
     ...store,
 
     async close() {
@@ -54,4 +54,5 @@ export function file(options: FileOptions): SessionStore {
       return once;
     },
   };
+  return Object.defineProperty(files, "atOnce", { value: store.atOnce });
 }

@@ -116,7 +116,7 @@ export function memory(options: MemoryOptions = {}): SessionStore {
     for (const listener of listeners) listener(change);
   }
 
-  const atOnce: StoreAtOnce = {
+  const atOnce: Required<StoreAtOnce> = {
     read(key, touchUntil) {
       const entry = live(key);
       if (entry === undefined) return undefined;

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Duration, milliseconds } from "../duration.ts";
 import { OptionError } from "../errors.ts";
-import type { SessionStore } from "../store.ts";
+import type { SessionStore, StoreAtOnce, StoredSession } from "../store.ts";
 import { importPeer } from "./peer.ts";
 import { onFirstUse, storeError } from "./sql/client.ts";
 import { binary, claimed, firstVersion, mustFit, PAGE, pages, type Row, stored } from "./sql/rows.ts";
 import { type Names, type Quoting, type TableOptions, tableNames } from "./sql/table.ts";
+import { SqliteCopies } from "./sqlite-copies.ts";
 
 export interface SqliteOptions extends Pick<TableOptions, "table"> {
   /** The database's file, made if it is missing. On a disk of this machine: file locks don't work over a network. */
@@ -76,6 +77,10 @@ export function sqlite(options: SqliteOptions): SessionStore {
   const table = options.table === undefined ? {} : { table: options.table };
   const names = tableNames(table, QUOTING);
 
+  // Through a connection that was given, others may write without SQLite's counting it as a change.
+  const copies = given === undefined ? new SqliteCopies() : undefined;
+  let opened: Statements | undefined;
+
   const client = onFirstUse(
     async () => {
       const { DatabaseSync } = await importPeer("node:sqlite", () => import("node:sqlite"));
@@ -85,7 +90,8 @@ export function sqlite(options: SqliteOptions): SessionStore {
           // WAL: readers go on while somebody writes.
           if (given === undefined) database.exec(`PRAGMA journal_mode = wal; PRAGMA synchronous = ${durability}`);
           if (createTable) database.exec(schema(table));
-          return { database, sql: statements(database, names) };
+          opened = statements(database, names);
+          return { database, sql: opened };
         });
       } catch (error) {
         if (given === undefined) database.close();
@@ -94,6 +100,8 @@ export function sqlite(options: SqliteOptions): SessionStore {
     },
     async ({ database }) => {
       await writing;
+      opened = undefined;
+      copies?.clear();
       if (given === undefined) database.close();
     },
   );
@@ -121,6 +129,13 @@ export function sqlite(options: SqliteOptions): SessionStore {
   /** Looks something up, in the state that the last transaction left. */
   function look<Result>(work: (sql: Statements) => Result): Promise<Result> {
     return run((sql) => despiteOthers(() => work(sql)));
+  }
+
+  function find(sql: Statements, key: string, isUsed: boolean): StoredSession | undefined {
+    const row = () => sql.read.get(key, Date.now()) as Row | undefined;
+    if (copies !== undefined) return copies.read(key, sql.dataVersion, row, isUsed);
+    const found = row();
+    return found && stored(found);
   }
 
   /** Changes something in the next transaction, and resolves when that is on disk. */
@@ -176,17 +191,28 @@ export function sqlite(options: SqliteOptions): SessionStore {
     writing = undefined;
   }
 
-  return {
-    async read(key) {
-      const row = await look(({ read }) => read.get(key, Date.now()) as Row | undefined);
-      return row && stored(row);
+  const atOnce: StoreAtOnce = {
+    read(key, touchUntil) {
+      try {
+        return opened && find(opened, key, touchUntil !== undefined);
+      } catch {
+        return undefined; // `read` tries longer, and says what is wrong
+      }
     },
+  };
+
+  const store: SessionStore = {
+    // Reads without a touch are walks through all sessions: their copies would drive out those that are in use.
+    read: (key, touchUntil) => look((sql) => find(sql, key, touchUntil !== undefined)),
 
     async create(key, { value, expiresAt, owner }) {
       mustFit(key, owner);
       const version = firstVersion();
       const values = [key, version, expiresAt, owner ?? null, binary(value)];
-      const { changes } = await change(({ create }) => create.run(...values, Date.now()));
+      const { changes } = await change(({ create }) => {
+        copies?.forget(key);
+        return create.run(...values, Date.now());
+      });
       return changes === 1 ? version : "exists";
     },
 
@@ -194,17 +220,26 @@ export function sqlite(options: SqliteOptions): SessionStore {
       mustFit(key, owner);
       const values = [expiresAt, owner ?? null, binary(value), key, ifVersion];
       return change(({ update, read }) => {
+        copies?.forget(key);
         if (update.run(...values, Date.now()).changes === 1) return Number(ifVersion) + 1;
         return read.get(key, Date.now()) ? "conflict" : "gone";
       });
     },
 
     async delete(key, ifVersion) {
-      return (await change((sql) => sql.delete.run(key, Date.now(), ifVersion ?? null))).changes === 1;
+      const { changes } = await change((sql) => {
+        copies?.forget(key);
+        return sql.delete.run(key, Date.now(), ifVersion ?? null);
+      });
+      return changes === 1;
     },
 
     async touch(key, expiresAt) {
-      return (await change(({ touch }) => touch.run(expiresAt, key, Date.now()))).changes === 1;
+      const { changes } = await change(({ touch }) => {
+        copies?.forget(key);
+        return touch.run(expiresAt, key, Date.now());
+      });
+      return changes === 1;
     },
 
     close: client.close,
@@ -222,6 +257,7 @@ export function sqlite(options: SqliteOptions): SessionStore {
       return claimed((await change(({ claim }) => claim.all(now, limit))) as Row[]);
     },
   };
+  return Object.defineProperty(store, "atOnce", { value: atOnce });
 }
 
 /** The statements that make the table, for people who run migrations. Takes the same name as the store. */
@@ -247,6 +283,8 @@ function statements(database: SqliteDatabase, { table }: Names) {
     read: database.prepare(
       `SELECT key, version, expires_at, owner, value FROM ${table} WHERE key = ? AND expires_at > ?`,
     ),
+
+    dataVersion: database.prepare("PRAGMA data_version"),
 
     // An expired session that nobody has swept yet makes room.
     create: database.prepare(
