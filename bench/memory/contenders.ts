@@ -1,0 +1,83 @@
+import { createRequire } from "node:module";
+import { memory } from "../../src/stores/memory.ts";
+
+/** A place that keeps sessions in a process. */
+export interface Keeper {
+  create(key: string, text: string, expiresAt: number): Promise<unknown>;
+  read(key: string): Promise<unknown>;
+  update(key: string, text: string, expiresAt: number): Promise<unknown>;
+  delete(key: string): Promise<unknown>;
+  /** Removes what has expired by then, and says how many, if it can without being asked for each. */
+  sweep?(now: number): Promise<number>;
+}
+
+/** `text`: what is in the session, as JSON. coatcheck's stores are given bytes by its core, the others objects. */
+export const keepers: Record<string, { name: string; open(): Keeper }> = {
+  coatcheck: { name: "coatcheck memory", open: coatcheck },
+  memorystore: { name: "express-session MemoryStore", open: expressSession },
+  map: { name: "a Map of objects", open: mapOfObjects },
+};
+
+function coatcheck(): Keeper {
+  const store = memory();
+  return {
+    create: (key, text, expiresAt) => store.create(key, { value: Buffer.from(text), expiresAt }),
+    read: (key) => store.read(key),
+    async update(key, text, expiresAt) {
+      const found = await store.read(key);
+      if (found) await store.update(key, { value: Buffer.from(text), expiresAt }, found.version);
+    },
+    delete: (key) => store.delete(key),
+    async sweep(now) {
+      for (let total = 0; ; ) {
+        const { length } = await store.claimExpired!(now, 100);
+        total += length;
+        if (length === 0) return total;
+        await new Promise(setImmediate);
+      }
+    },
+  };
+}
+
+const { MemoryStore } = createRequire(import.meta.url)("express-session") as { MemoryStore: new () => ExpressStore };
+
+interface ExpressStore {
+  get(key: string, done: (error: unknown, session: unknown) => void): void;
+  set(key: string, session: object, done: () => void): void;
+  destroy(key: string, done: () => void): void;
+}
+
+function expressSession(): Keeper {
+  const store = new MemoryStore();
+  const set = (key: string, text: string, expiresAt: number) =>
+    new Promise<void>((done) => {
+      const session = { cookie: { expires: new Date(expiresAt) }, ...JSON.parse(text) };
+      store.set(key, session, done);
+    });
+  return {
+    create: set,
+    update: set,
+    read: (key) => new Promise((done) => store.get(key, (_error, session) => done(session))),
+    delete: (key) => new Promise<void>((done) => store.destroy(key, done)),
+  };
+}
+
+function mapOfObjects(): Keeper {
+  const sessions = new Map<string, { data: unknown; expiresAt: number }>();
+  const set = async (key: string, text: string, expiresAt: number) =>
+    sessions.set(key, { data: JSON.parse(text), expiresAt });
+  return {
+    create: set,
+    update: set,
+    async read(key) {
+      const found = sessions.get(key);
+      return found && found.expiresAt > Date.now() ? found.data : undefined;
+    },
+    delete: async (key) => sessions.delete(key),
+    async sweep(now) {
+      const before = sessions.size;
+      for (const [key, { expiresAt }] of sessions) if (expiresAt <= now) sessions.delete(key);
+      return before - sessions.size;
+    },
+  };
+}
