@@ -127,7 +127,7 @@ export class Entries {
     if (form & LARGE) return this.#large.get(ref)!.value;
     const at = this.#textAt(ref, form) + this.#keyLength(ref, form) + this.#ownerLength(ref, form);
     const length = form & LENGTH;
-    const value = Buffer.allocUnsafe(length);
+    const value = room(length);
     this.#arena.page(ref).bytes.copy(value, 0, at, at + length);
     return value;
   }
@@ -337,6 +337,20 @@ const LENGTH = 0xfff;
 
 /** Instants have 48 bits: the year 10889. */
 const MAX_INSTANT = 2 ** 48 - 1;
+
+/** Room for a value that is read is cut from slabs: to make a buffer for each takes four times as long. */
+const SLAB_BYTES = 16_384;
+let slab = new ArrayBuffer(SLAB_BYTES);
+let cut = 0;
+
+function room(length: number): Uint8Array {
+  if (cut + length > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    cut = 0;
+  }
+  cut += length;
+  return new Uint8Array(slab, cut - length, length);
+}
 
 function formOf(key: string, isWhole: boolean, { value, owner }: Content): number {
   const kind = (isWhole ? 0 : OTHER_KEY) | (owner === undefined ? 0 : OWNED);
