@@ -1,6 +1,13 @@
 import { setImmediate } from "node:timers/promises";
 import { OptionError } from "../errors.ts";
-import type { ClaimedSession, SessionChange, SessionStore, SessionWrite, StoreAtOnce, StoredSession } from "../store.ts";
+import type {
+  ClaimedSession,
+  SessionChange,
+  SessionStore,
+  SessionWrite,
+  StoreAtOnce,
+  StoredSession,
+} from "../store.ts";
 import type { Ref } from "./memory/arena.ts";
 import { Entries } from "./memory/entries.ts";
 
