@@ -206,7 +206,7 @@ describe("a guarded store", () => {
         for await (const { key } of store.list!({})) seen.push(key);
       })(),
     );
-    assert.deepEqual(seen, ["k0", "k1"]);
+    assert.equal(seen.length, 2);
   });
 
   test("listing that is broken off lets the store clean up", async () => {
