@@ -9,7 +9,8 @@ const PAUSE_WITH_WORD = 1_000;
 /** Wakes those who wait for a session to change: by the store's word where it gives one, else after growing pauses. */
 export class Bell {
   readonly #store: SessionStore;
-  readonly #watchers = new Map<string, Set<Watcher>>();
+  /** Of the requests that wait for a session, only the head of the line watches it. */
+  readonly #watchers = new Map<string, Watcher>();
   #listening = false;
   #subscription: Promise<(() => Promise<void>) | undefined> | undefined;
 
@@ -20,16 +21,11 @@ export class Bell {
   /** Subscribes when somebody waits for the first time: most applications never do. */
   watch(key: string): Watcher {
     this.#subscription ??= this.#subscribe();
-    const watchers = this.#watchers.get(key) ?? new Set();
-    this.#watchers.set(key, watchers);
     const watcher = new Watcher(
       () => this.#listening,
-      () => {
-        watchers.delete(watcher);
-        if (watchers.size === 0 && this.#watchers.get(key) === watchers) this.#watchers.delete(key);
-      },
+      () => this.#watchers.delete(key),
     );
-    watchers.add(watcher);
+    this.#watchers.set(key, watcher);
     return watcher;
   }
 
@@ -41,9 +37,7 @@ export class Bell {
   async #subscribe() {
     try {
       const stop = await this.#store.watch?.(
-        ({ key }) => {
-          for (const watcher of this.#watchers.get(key) ?? []) watcher.ring();
-        },
+        ({ key }) => this.#watchers.get(key)?.ring(),
         (listening) => this.#hear(listening),
       );
       this.#hear(stop !== undefined);
@@ -57,7 +51,7 @@ export class Bell {
   /** What changed before word of it came has to be looked for. */
   #hear(listening: boolean): void {
     this.#listening = listening;
-    for (const watchers of this.#watchers.values()) for (const watcher of watchers) watcher.ring();
+    for (const watcher of this.#watchers.values()) watcher.ring();
   }
 }
 

@@ -45,7 +45,7 @@ export class LockTimeoutError extends CoatcheckError {
   constructor(id: string, maxWait: number) {
     super(
       "COATCHECK_LOCK_TIMEOUT",
-      `coatcheck: session ${id} was not free within ${maxWait} ms, because other requests have it to themselves. Make them shorter, use mode "merge", or raise exclusive.maxWait.`,
+      `coatcheck: session ${id} was not free within ${maxWait} ms, because another request has it to itself, or this one has opened it twice. Make requests shorter, use mode "merge", or raise exclusive.maxWait.`,
       { status: 503 },
     );
   }

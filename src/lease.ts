@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Bell, type Watcher } from "./bell.ts";
+import { Bell } from "./bell.ts";
 import type { Committed } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
-import { LeaseLostError, LockTimeoutError } from "./errors.ts";
-import { type Leaving, Lines, type Place } from "./line.ts";
+import { LeaseLostError, LockTimeoutError, StoreError } from "./errors.ts";
+import { Lifetime } from "./lifetime.ts";
+import { type HandedOn, type Leaving, Lines, type Place } from "./line.ts";
 import { SessionRecord } from "./record.ts";
 import type { Version } from "./store.ts";
-import { type Found, type RecordWriter, sealed } from "./writes.ts";
+import { type Found, type RecordWriter, swapRecord } from "./writes.ts";
 
 /** The bounds of exclusive mode: milliseconds, and with `maxQueue` a number of requests. */
 export interface LeaseLimits {
@@ -20,12 +21,15 @@ export interface LeaseLimits {
 interface Claim extends Found {
   /** When this process claimed the session, by `performance.now()`. */
   readonly since: number;
+  /** When it was there for certain: what shows it was asked of the store then. */
+  readonly aliveAt: number;
 }
 
 type Context = Omit<SessionContext, "leases">;
 type Find = () => Promise<Found | undefined>;
 
-// A process with many requests for one session hands the claim on among them; after so long others get a chance.
+// A process with many requests for one session hands the claim on among them; after so long others get a chance. Never
+// for so long that the lease might run out on the way.
 const LONGEST_STREAK = 1_000;
 // How long it then stands back: longer than others' pauses.
 const STAND_BACK = 100;
@@ -58,10 +62,12 @@ export class Leases {
     const place = await this.#lines.join(key, this.#limits.maxWait, client);
     try {
       if (place.handed === "yield") await sleep(STAND_BACK * (0.5 + Math.random()));
-      const atOnce = typeof place.handed === "object" ? place.handed.claim : await this.#claimAtOnce(find);
-      if (atOnce === "gone") return this.#leave(place);
-      const claim = atOnce ?? (await this.#claimWhenFree(key, find, began, client));
-      if (claim === undefined) return this.#leave(place);
+      const atOnce = await this.#claimAtOnce(place.handed, find, began);
+      const claim = atOnce ?? (await this.#claimWhenFree(key, find, began + this.#limits.maxWait, client));
+      if (claim === "gone") {
+        place.leave();
+        return undefined;
+      }
       if (place.waited || atOnce === undefined) {
         this.#context.events.emit("wait", { id: key, waited: performance.now() - began });
       }
@@ -76,72 +82,65 @@ export class Leases {
     return this.#bell.close();
   }
 
-  #leave(place: Place<Claim>): undefined {
-    place.leave();
-  }
-
-  async #claimAtOnce(find: Find): Promise<Claim | "gone" | undefined> {
+  /** Undefined: another has the session. */
+  async #claimAtOnce(handed: HandedOn<Claim>, find: Find, began: number): Promise<Claim | "gone" | undefined> {
+    const claim = typeof handed === "object" ? handed.claim : undefined;
+    if (claim !== undefined && claim.aliveAt >= began) return claim;
+    // What was handed on may be older than this request, and ended since: a session that is gone must not be seen.
+    const aliveAt = performance.now();
     const found = await find();
     if (found === undefined) return "gone";
+    if (found.version === claim?.version) return { ...found, since: claim.since, aliveAt };
     return found.record.lease === undefined ? this.#claim(found) : undefined;
   }
 
-  async #claimWhenFree(key: string, find: Find, began: number, client: Leaving | undefined) {
+  async #claimWhenFree(
+    key: string,
+    find: Find,
+    giveUpAt: number,
+    client: Leaving | undefined,
+  ): Promise<Claim | "gone"> {
     const watcher = this.#bell.watch(key);
-    let left: { error: unknown } | undefined;
+    let left: unknown;
     const stopListening = client?.((error) => {
-      left = { error };
+      left = error;
       watcher.ring();
     });
     try {
-      const isLeft = () => {
-        if (left !== undefined) throw left.error;
-      };
-      return await this.#watchUntilFree(key, find, began + this.#limits.maxWait, watcher, isLeft);
+      let seen: { version: Version; since: number } | undefined;
+      for (;;) {
+        if (left !== undefined) throw left;
+        const found = await find();
+        if (found === undefined) return "gone";
+        const { version, record } = found;
+        const now = performance.now();
+        if (seen?.version !== version) seen = { version, since: now };
+        const freeAt = record.lease === undefined ? now : seen.since + record.lease;
+        if (freeAt <= now) {
+          const claim = await this.#claim(found);
+          if (claim !== undefined) {
+            if (record.lease !== undefined) this.#context.events.emit("takeover", { id: key });
+            return claim;
+          }
+        }
+        if (now >= giveUpAt) throw new LockTimeoutError(key, this.#limits.maxWait);
+        if (freeAt > now) await watcher.wait(Math.min(freeAt, giveUpAt) - now + 1);
+      }
     } finally {
       stopListening?.();
       watcher.stop();
     }
   }
 
-  async #watchUntilFree(
-    key: string,
-    find: Find,
-    giveUpAt: number,
-    watcher: Watcher,
-    checkClient: () => void,
-  ): Promise<Claim | undefined> {
-    let seen: { version: Version; since: number } | undefined;
-    for (;;) {
-      checkClient();
-      const found = await find();
-      if (found === undefined) return undefined;
-      const { record, version } = found;
-      const now = performance.now();
-      if (seen?.version !== version) seen = { version, since: now };
-      const freeAt = record.lease === undefined ? now : seen.since + record.lease;
-      if (freeAt > now) {
-        if (now >= giveUpAt) throw new LockTimeoutError(key, this.#limits.maxWait);
-        await watcher.wait(Math.min(freeAt, giveUpAt) - now + 1);
-        continue;
-      }
-      const claim = await this.#claim(found);
-      if (claim === undefined) continue;
-      if (record.lease !== undefined) this.#context.events.emit("takeover", { id: key });
-      return claim;
-    }
-  }
-
   /** Writes the lease into the record. Undefined: somebody else was first. */
   async #claim(found: Found): Promise<Claim | undefined> {
-    const { ticket, expiresAt } = found;
+    const { ticket } = found;
     const record = withLease(found.record, this.#limits.lease);
+    const expiresAt = new Lifetime(this.#context, found).latestExpiry();
     const since = performance.now();
-    const { store, commits } = this.#context;
-    const write = sealed(this.#context, record, ticket, expiresAt);
-    const version = await commits.track(store.update(ticket.key, write, found.version));
+    const version = await swapRecord(this.#context, ticket, record, expiresAt, found.version);
     if (version === "conflict" || version === "gone") return undefined;
-    return { ticket, record, version, expiresAt, since };
+    return { ticket, record, version, expiresAt, since, aliveAt: since };
   }
 }
 
@@ -156,6 +155,9 @@ export class Lease {
   #holdUntil: number;
   /** Writes and renewals take turns: each needs the version that the one before has left. */
   #turn: Promise<unknown> = Promise.resolve();
+  #renewal: Promise<void> | undefined;
+  /** What the store said when the claim was found to be over: it is not asked again. */
+  #over: "gone" | "conflict" | undefined;
 
   constructor(
     context: Context,
@@ -169,11 +171,11 @@ export class Lease {
     this.#claim = claim;
     this.#place = place;
     this.#holdUntil = performance.now() + maxHold;
-    this.#renewals = setInterval(() => this.#renew(), lease / 3).unref();
     // Nobody waits for the answer any more. If the handler does not commit soon, the lease runs out.
     this.#stopListening = client?.(() => {
       this.#holdUntil = 0;
     });
+    this.#renewals = setInterval(() => this.#renew(), lease / 3).unref();
   }
 
   get found(): Found {
@@ -182,65 +184,55 @@ export class Lease {
 
   /** Writes, and keeps the session. Undefined: it is gone. @throws LeaseLostError, StoreError */
   write(writer: RecordWriter): Promise<Committed | undefined> {
-    return this.#put(writer.record(this.#claim.record, this.#lease), writer.expiry());
+    // After `maxHold` it is free with this, for those who wait.
+    return this.#put(writer, () => !this.#place.isLeft);
   }
 
   /** Writes, and lets the next request have the session. Undefined: it is gone. @throws LeaseLostError, StoreError */
   async finish(writer: RecordWriter): Promise<Committed | undefined> {
     this.#stop();
-    const handsOn = this.#canHandOn();
-    let record: SessionRecord;
     try {
-      record = writer.record(this.#claim.record, handsOn ? this.#lease : undefined);
+      return await this.#put(writer, () => this.#canHandOn());
     } catch (error) {
+      if (error instanceof StoreError) this.#end("conflict"); // it may have been done: whoever is next looks
+      throw error;
+    } finally {
       await this.release();
-      throw error;
-    }
-    try {
-      const left = await this.#put(record, writer.expiry());
-      this.#leave(handsOn && left !== undefined);
-      return left;
-    } catch (error) {
-      this.#letGo();
-      throw error;
     }
   }
 
   /** Lets the next request have the session as it is. */
   async release(): Promise<void> {
     this.#stop();
-    if (this.#canHandOn()) {
-      this.#leave(true);
-      return;
-    }
-    try {
-      await this.#put(withLease(this.#claim.record, undefined), this.#claim.expiresAt);
-      this.#leave(false);
-    } catch {
-      this.#letGo(); // lost, or the store is down and has reported it: the lease runs out by itself
-    }
+    const handed = this.#inTurn(async (): Promise<HandedOn<Claim>> => {
+      if (this.#canHandOn()) return { claim: this.#claim };
+      const { record } = this.#claim;
+      if (record.lease !== undefined) await this.#swap(withLease(record, undefined));
+      return this.#isStreakOver() ? "yield" : undefined;
+    });
+    // Lost, or the store is down and has reported it: the lease runs out by itself.
+    this.#place.leave(await handed.catch(() => undefined));
   }
 
-  /** For a change that ends the record: nothing is left to let go of in the store. */
+  /** For a change that ends the record: nothing is left to let go of in the store. If it fails, the request keeps it. */
   async end<Result>(change: (latest: Committed) => Promise<Result>): Promise<Result> {
-    try {
-      return await this.#inTurn(() => change(this.#claim));
-    } finally {
-      this.#letGo();
-    }
+    const result = await this.#inTurn(() => change(this.#claim));
+    this.#end("gone");
+    return result;
   }
 
   #canHandOn(): boolean {
-    return this.#place.isWaitedFor && !this.#isStreakOver();
+    const isLeased = this.#claim.record.lease !== undefined && this.#over === undefined;
+    return isLeased && this.#place.isWaitedFor && !this.#isStreakOver();
   }
 
   #isStreakOver(): boolean {
-    return performance.now() - this.#claim.since > LONGEST_STREAK;
+    return performance.now() - this.#claim.since > Math.min(LONGEST_STREAK, this.#lease / 3);
   }
 
-  #leave(handOn: boolean): void {
-    if (handOn) this.#place.leave({ claim: this.#claim });
-    else this.#place.leave(this.#isStreakOver() ? "yield" : undefined);
+  #end(how: "gone" | "conflict"): void {
+    this.#over ??= how;
+    this.#letGo();
   }
 
   #letGo(): void {
@@ -258,27 +250,41 @@ export class Lease {
       this.#letGo();
       return;
     }
-    const renewal = this.#inTurn(async () => void (await this.#swap(this.#claim.record, this.#claim.expiresAt)));
-    // A failure is reported by the guard, or noticed by the commit, which is then refused.
-    renewal.catch(() => {});
+    // One at a time, or they would pile up before a store that is slow. A failure is reported by the guard, or noticed by
+    // the commit, which is then refused.
+    const done = () => {
+      this.#renewal = undefined;
+    };
+    this.#renewal ??= this.#inTurn(() => this.#swap(this.#claim.record)).then(done, done);
   }
 
-  #put(record: SessionRecord, expiresAt: number): Promise<Committed | undefined> {
-    return this.#inTurn(() => this.#swap(record, expiresAt));
+  #put(writer: RecordWriter, staysLeased: () => boolean): Promise<Committed | undefined> {
+    return this.#inTurn(() => {
+      const record = writer.record(this.#claim.record, staysLeased() ? this.#lease : undefined);
+      return this.#swap(record, writer.expiry());
+    });
   }
 
-  async #swap(record: SessionRecord, expiresAt: number): Promise<Committed | undefined> {
+  async #swap(record: SessionRecord, expiresAt = this.#latestExpiry()): Promise<Committed | undefined> {
     const { ticket, version: before, since } = this.#claim;
-    const { store, events, commits } = this.#context;
-    const write = sealed(this.#context, record, ticket, expiresAt);
-    const version = await commits.track(store.update(ticket.key, write, before));
-    if (version === "gone") return undefined;
+    const aliveAt = performance.now();
+    const version = this.#over ?? (await swapRecord(this.#context, ticket, record, expiresAt, before));
+    if (version === "gone") {
+      this.#end("gone");
+      return undefined;
+    }
     if (version === "conflict") {
-      events.emit("leaseLost", { id: ticket.key });
+      if (this.#over === undefined) this.#context.events.emit("leaseLost", { id: ticket.key });
+      this.#end("conflict");
       throw new LeaseLostError(ticket.key);
     }
-    this.#claim = { ticket, record, version, expiresAt, since };
+    this.#claim = { ticket, record, version, expiresAt, since, aliveAt };
     return this.#claim;
+  }
+
+  /** A session that a request has to itself is in use. */
+  #latestExpiry(): number {
+    return new Lifetime(this.#context, this.#claim).latestExpiry();
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {

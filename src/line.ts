@@ -1,3 +1,4 @@
+import { LONGEST_TIMER } from "./deadlines.ts";
 import { LockTimeoutError, QueueFullError } from "./errors.ts";
 
 /** What one in the line hands the next: the claim itself, or word that the next should let other servers go first. */
@@ -24,36 +25,38 @@ export class Lines<Claim> {
    * @throws QueueFullError at once, LockTimeoutError after `maxWait` milliseconds, or what `client` says when it has left.
    */
   async join(key: string, maxWait: number, client: Leaving | undefined): Promise<Place<Claim>> {
-    const line = this.#lines.get(key);
+    const lines = this.#lines;
+    const line = lines.get(key);
     if (line === undefined) {
-      this.#lines.set(key, []);
-      return new Place(this.#lines, key, false, undefined);
+      lines.set(key, []);
+      return new Place(lines, key, false, undefined);
     }
     if (line.length >= this.#maxQueue) throw new QueueFullError(key, this.#maxQueue);
     return new Promise((resolve, reject) => {
-      const giveUp = (error: unknown) => {
-        line.splice(line.indexOf(waiter), 1);
-        done();
-        reject(error);
-      };
-      const timer = setTimeout(() => giveUp(new LockTimeoutError(key, maxWait)), maxWait);
-      const stopListening = client?.(giveUp);
-      const done = () => {
+      let stopListening: (() => void) | undefined;
+      const stopWaiting = () => {
         clearTimeout(timer);
         stopListening?.();
       };
       const waiter: Waiter<Claim> = {
-        call: (handed) => {
-          done();
-          resolve(new Place(this.#lines, key, true, handed));
+        call(handed) {
+          stopWaiting();
+          resolve(new Place(lines, key, true, handed));
         },
       };
+      const giveUp = (error: unknown) => {
+        stopWaiting();
+        line.splice(line.indexOf(waiter), 1);
+        reject(error);
+      };
+      const timer = setTimeout(() => giveUp(new LockTimeoutError(key, maxWait)), Math.min(maxWait, LONGEST_TIMER));
       line.push(waiter);
+      stopListening = client?.(giveUp);
     });
   }
 }
 
-/** Tells, once, that the client has left; gives a function that stops listening. */
+/** Tells, once, that the client has left, at once if it has; gives a function that stops listening. */
 export type Leaving = (left: (error: unknown) => void) => () => void;
 
 /** The head of a line. Whoever has it must leave. */
@@ -62,7 +65,7 @@ export class Place<Claim> {
   readonly handed: HandedOn<Claim>;
   readonly #lines: Map<string, Waiter<Claim>[]>;
   readonly #key: string;
-  #left = false;
+  isLeft = false;
 
   constructor(lines: Map<string, Waiter<Claim>[]>, key: string, waited: boolean, handed: HandedOn<Claim>) {
     this.#lines = lines;
@@ -73,12 +76,12 @@ export class Place<Claim> {
 
   /** True if somebody waits behind this one. */
   get isWaitedFor(): boolean {
-    return !this.#left && this.#lines.get(this.#key)!.length > 0;
+    return !this.isLeft && this.#lines.get(this.#key)!.length > 0;
   }
 
   leave(handed?: HandedOn<Claim>): void {
-    if (this.#left) return;
-    this.#left = true;
+    if (this.isLeft) return;
+    this.isLeft = true;
     const next = this.#lines.get(this.#key)!.shift();
     if (next === undefined) this.#lines.delete(this.#key);
     else next.call(handed);

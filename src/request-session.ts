@@ -201,7 +201,8 @@ export class RequestSession implements Session {
         const { store, events } = this.#context;
         const id = this.#ticket.key;
         const end = () => this.#context.commits.track(store.delete(id));
-        if (await (this.#takeLease()?.end(end) ?? end())) events.ended(id, "destroyed", this.#record);
+        if (await (this.#lease?.end(end) ?? end())) events.ended(id, "destroyed", this.#record);
+        this.#lease = undefined;
         this.#cookie = "clear";
       }
       this.#ticket = undefined;
@@ -219,12 +220,16 @@ export class RequestSession implements Session {
   }
 
   commit(): string[] | Promise<string[]> {
-    if (this.#turn !== undefined) return this.#inTurn(async () => this.#commit());
+    if (this.#turn !== undefined) return this.#inTurn(async () => this.#commitOrLetGo());
+    const cookies = this.#commitOrLetGo();
+    // Whoever commits again while this is under way has to wait for it.
+    if (!Array.isArray(cookies)) this.#turn = cookies;
+    return cookies;
+  }
+
+  #commitOrLetGo(): string[] | Promise<string[]> {
     try {
-      const cookies = this.#commit();
-      // Whoever commits again while this is under way has to wait for it.
-      if (!Array.isArray(cookies)) this.#turn = cookies;
-      return cookies;
+      return this.#commit();
     } catch (error) {
       return this.#abandonLease().then(() => Promise.reject(error));
     }
@@ -237,9 +242,9 @@ export class RequestSession implements Session {
     if (changes !== undefined) {
       return this.#writeAtOnce(changes) ? this.#cookies() : this.#write(changes).then(() => this.#cookies());
     }
-    if (this.#lease !== undefined) return this.#finish(this.#lease).then(() => this.#cookies());
     if (this.#version === undefined || this.#gone) return this.#cookies();
     if (this.#isCookieDue()) return this.#renew().then(() => this.#cookies());
+    if (this.#lease !== undefined) return this.#abandonLease().then(() => this.#cookies());
     if (this.#lifetime.isTouchDue()) return this.#extend().then(() => this.#cookies());
     return this.#cookies();
   }
@@ -317,10 +322,12 @@ export class RequestSession implements Session {
 
   async #move(old: Ticket, writer: RecordWriter): Promise<Issued | undefined> {
     const context = this.#context;
-    // Nobody else has the new ticket, so the request keeps having the session to itself.
-    const lease = this.#takeLease();
-    if (lease !== undefined) return moveLeased(context, lease, writer);
     let moved: Issued | undefined;
+    if (this.#lease !== undefined) {
+      moved = await moveLeased(context, this.#lease, writer);
+      this.#lease = undefined; // nobody else has the new ticket, so the request keeps having the session to itself
+      return moved;
+    }
     await context.commits.run(old.key, async (latest) => {
       moved = await moveRecord(context, old, latest ?? this.#base(), writer);
       return undefined; // whoever waits to write under the old ticket has to find it gone
@@ -328,13 +335,7 @@ export class RequestSession implements Session {
     return moved;
   }
 
-  /** Lets go of a session that has not changed. */
-  async #finish(lease: Lease): Promise<void> {
-    if (this.#isCookieDue() || this.#lifetime.isTouchDue()) return void (await this.#write(NO_CHANGES));
-    this.#lease = undefined;
-    await lease.release();
-  }
-
+  /** Lets go of a session that has not changed, or not so that it can be kept. */
   async #abandonLease(): Promise<void> {
     await this.#takeLease()?.release();
   }

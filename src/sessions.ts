@@ -404,11 +404,14 @@ function leaving({ key }: Ticket, source: CookieSource): Leaving | undefined {
   return (left) => {
     const leave = () => left(new ClientGoneError(key));
     if (isRequest(source)) {
-      source.signal?.addEventListener("abort", leave, { once: true });
-      return () => source.signal?.removeEventListener("abort", leave);
+      const { signal } = source;
+      if (signal?.aborted) leave();
+      signal?.addEventListener("abort", leave, { once: true });
+      return () => signal?.removeEventListener("abort", leave);
     }
     // In HTTP/2 the connection is shared, and the request has a stream of its own.
     const channel = (source as { stream?: IncomingMessage["socket"] }).stream ?? source.socket;
+    if (channel?.destroyed) leave();
     channel?.once("close", leave);
     return () => void channel?.off("close", leave);
   };

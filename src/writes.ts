@@ -4,7 +4,7 @@ import type { SessionContext } from "./context.ts";
 import { ConflictError, LeaseLostError, StoreError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { SessionRecord } from "./record.ts";
-import type { SessionWrite, StoredSession } from "./store.ts";
+import type { SessionWrite, StoredSession, Version } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
 
 /** A session as a request finds it in the store. */
@@ -94,18 +94,13 @@ export async function updateRecord(
   base: Committed,
   writer: RecordWriter,
 ): Promise<Committed | undefined> {
-  const { store, events } = context;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     if (base.record.lease !== undefined) return (await takeLease(context, ticket))?.finish(writer);
     const record = writer.record(base.record);
-    const write = sealed(context, record, ticket, writer.expiry());
-    const version = await store.update(ticket.key, write, base.version);
+    const version = await swapRecord(context, ticket, record, writer.expiry(), base.version);
     if (version === "gone") return undefined;
-    if (version !== "conflict") {
-      if (store.atomic === false) events.emit("lastWriterWins", { id: ticket.key });
-      return { record, version };
-    }
-    events.emit("conflict", { id: ticket.key, attempt });
+    if (version !== "conflict") return { record, version };
+    context.events.emit("conflict", { id: ticket.key, attempt });
     if (attempt > 1) await sleep(Math.random() * Math.min(2 ** attempt, MAX_BACKOFF));
     const newer = await readRecord(context, ticket);
     if (newer === undefined) return undefined;
@@ -139,7 +134,11 @@ export async function moveRecord(
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     if (base.record.lease !== undefined) {
       const lease = await takeLease(context, old);
-      return lease && moveLeased(context, lease, writer);
+      try {
+        return lease && (await moveLeased(context, lease, writer));
+      } finally {
+        await lease?.release();
+      }
     }
     const moved = await moveOnce(context, old, base, writer);
     if (moved !== undefined) return moved;
@@ -154,12 +153,13 @@ export async function moveRecord(
 /** The same for a request that has the whole session; it no longer has it then. @throws LeaseLostError */
 export function moveLeased(context: SessionContext, lease: Lease, writer: RecordWriter): Promise<Issued | undefined> {
   const { ticket } = lease.found;
-  return lease.end(async (latest) => {
+  const move = lease.end(async (latest) => {
     const moved = await moveOnce(context, ticket, latest, writer);
     if (moved !== undefined) return moved;
     if ((await readRecord(context, ticket)) === undefined) return undefined;
     throw new LeaseLostError(ticket.key);
   });
+  return context.commits.track(move);
 }
 
 /**
@@ -218,8 +218,23 @@ export function openRecord(
   }
 }
 
+/** Compare-and-swap of a record. */
+export async function swapRecord(
+  context: Omit<SessionContext, "leases">,
+  ticket: Ticket,
+  record: SessionRecord,
+  expiresAt: number,
+  ifVersion: Version,
+): Promise<Version | "conflict" | "gone"> {
+  const { store, events, commits } = context;
+  const version = await commits.track(store.update(ticket.key, sealed(context, record, ticket, expiresAt), ifVersion));
+  const isRefused = version === "conflict" || version === "gone";
+  if (store.atomic === false && !isRefused) events.emit("lastWriterWins", { id: ticket.key });
+  return version;
+}
+
 /** What goes into the store. */
-export function sealed(
+function sealed(
   { cipher, ownerName }: Pick<SessionContext, "cipher" | "ownerName">,
   record: SessionRecord,
   ticket: Ticket,
