@@ -2,39 +2,11 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { describe, test } from "node:test";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
-import {
-  type CookieSource,
-  LeaseLostError,
-  LockTimeoutError,
-  QueueFullError,
-  type Session,
-  type SessionsOptions,
-} from "../src/index.ts";
+import { type CookieSource, LeaseLostError, LockTimeoutError, QueueFullError, type Session } from "../src/index.ts";
 import { memory } from "../src/stores/memory.ts";
 import { Browser } from "./support/browser.ts";
+import { farm, increment, LEASE, settledWithin } from "./support/farm.ts";
 import { type Data, named, setUp } from "./support/set-up.ts";
-import { watched } from "./support/stores.ts";
-
-const LEASE = 1_000;
-
-/** Servers of one farm, and a browser whose session holds `n: 0`. */
-async function farm(servers: number, exclusive: SessionsOptions<Data>["exclusive"] = {}, inner = memory()) {
-  const store = watched(inner);
-  const all = Array.from({ length: servers }, () => setUp({ exclusive: { lease: LEASE, ...exclusive } }, store));
-  const browser = new Browser<Data>(...all.map(({ sessions }) => sessions));
-  await browser.request((session) => session.set("n", 0));
-  store.calls.length = 0;
-  return { store, browser, servers: all, events: all.flatMap(({ events }) => events) };
-}
-
-/** Reads, takes its time, and writes what follows: wrong unless it is alone. */
-async function increment(browser: Browser<Data>): Promise<void> {
-  const session = await browser.open("exclusive");
-  const n = session.get("n") as number;
-  await turn();
-  session.set("n", n + 1);
-  await session.commit();
-}
 
 function increments(browser: Browser<Data>, count: number): Promise<unknown> {
   return Promise.all(Array.from({ length: count }, () => increment(browser)));
@@ -299,7 +271,7 @@ describe("waiting", () => {
 
   test("goes by the store's word where it gives one", async () => {
     const inner = memory();
-    const { browser, store } = await farm(2, {}, inner);
+    const { browser, store } = await farm(2, {}, {}, inner);
     store.watch = (...listeners) => inner.watch!(...listeners);
     const heard = setUp({}, store);
     const listening = new Browser<Data>(heard.sessions);
@@ -389,12 +361,4 @@ function count(calls: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const call of calls) counts[call] = (counts[call] ?? 0) + 1;
   return counts;
-}
-
-async function settledWithin(promise: Promise<unknown> | unknown[], milliseconds: number): Promise<boolean> {
-  const settled = Promise.resolve(promise).then(
-    () => true,
-    () => true,
-  );
-  return Promise.race([settled, sleep(milliseconds, false)]);
 }
