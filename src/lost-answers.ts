@@ -14,7 +14,8 @@ export const UNKNOWN = Symbol("unknown");
 
 /**
  * Our own bytes under another version: it was done. Bytes show that only if no two writes have the same ones.
- * Other bytes: somebody has written since, over ours or instead of it.
+ * Other bytes: somebody has written since, over ours or instead of it. Nothing: the session has ended, or goes on under
+ * another key, perhaps with what we wrote in it; "gone" would say that it was not.
  */
 export function judgeUpdate(
   found: StoredSession | undefined,
@@ -22,7 +23,7 @@ export function judgeUpdate(
   ifVersion: Version,
   uniqueValues: boolean,
 ): Verdict<Version | "gone"> {
-  if (found === undefined) return "gone";
+  if (found === undefined) return UNKNOWN;
   if (found.version === ifVersion) return NOT_DONE;
   return uniqueValues && isSame(found.value, session.value) ? found.version : UNKNOWN;
 }

@@ -337,10 +337,11 @@ describe("a write whose answer was lost", () => {
     assert.equal(given, (await inner.read("k"))!.version);
   });
 
-  test("update: the session is gone", async () => {
+  test("update: the session is gone, perhaps moved with our change in it: it is an error that says so", async () => {
     const { inner, store, version } = await prepared();
     loseFirst(inner, "update", "after", async () => void (await inner.delete("k")));
-    assert.equal(await store.update("k", bytes("mine"), version), "gone");
+    const error = await isStoreError(store.update("k", bytes("mine"), version), REFUSED);
+    assert.match(error.message, /it may have been done all the same/);
   });
 
   test("update: somebody has written since, over ours or instead: it is an error that says so", async () => {
