@@ -6,8 +6,9 @@ import { describeViolations } from "./report.ts";
 
 // The short version of `npm run chaos`.
 const short: [store: string, discipline: Discipline, seconds: number][] = [
-  ["file", "merge", 6],
-  ["redis", "merge", 8],
+  ["file", "merge", 4],
+  ["redis", "merge", 6],
+  ["redis", "exclusive", 5],
 ];
 
 for (const [store, discipline, seconds] of short) {

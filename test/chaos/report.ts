@@ -19,17 +19,29 @@ const COUNTED: readonly Wrong[] = [
 const SHOWN_VIOLATIONS = 5;
 const SHOWN_OPERATIONS = 20;
 
-export function totalsOf(results: readonly CampaignResult[]): Totals {
-  const wrong = new Map(COUNTED.map((name) => [name, 0]));
-  const totals = { operations: 0, unknown: 0, faults: 0, lostByStore: 0, wrong };
-  for (const { history, faults, violations, lostByStore } of results) {
-    totals.operations += history.operations.length;
-    totals.unknown += history.operations.filter(({ outcome }) => outcome === "unknown").length;
-    totals.lostByStore += lostByStore.length;
-    for (const count of faults.values()) totals.faults += count;
-    for (const violation of violations) wrong.set(violation.wrong, wrong.get(violation.wrong)! + 1);
-  }
-  return totals;
+export function totalsOf({ history, faults, violations, lostByStore }: CampaignResult): Totals {
+  const count = (name: Wrong) => violations.filter(({ wrong }) => wrong === name).length;
+  return {
+    operations: history.operations.length,
+    unknown: history.operations.filter(({ outcome }) => outcome === "unknown").length,
+    faults: sum([...faults.values()]),
+    lostByStore: lostByStore.length,
+    wrong: new Map(COUNTED.map((name) => [name, count(name)])),
+  };
+}
+
+export function together(totals: readonly Totals[]): Totals {
+  return {
+    operations: sum(totals.map(({ operations }) => operations)),
+    unknown: sum(totals.map(({ unknown }) => unknown)),
+    faults: sum(totals.map(({ faults }) => faults)),
+    lostByStore: sum(totals.map(({ lostByStore }) => lostByStore)),
+    wrong: new Map(COUNTED.map((name) => [name, sum(totals.map(({ wrong }) => wrong.get(name)!))])),
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, number) => all + number, 0);
 }
 
 /** One line: `12,345 operations, 67 faults, 89 unknown outcomes, 0 lost updates, …`. */
