@@ -20,11 +20,7 @@ export interface CampaignOptions {
   seed: number;
   /** How long browsers ask and things go wrong. */
   seconds: number;
-  /** Default: 3. */
-  servers?: number;
-  /** Client processes. Default: 2. */
-  crowds?: number;
-  /** In each of them. Default: 25. */
+  /** In each of the client processes. Default: 25. */
   browsers?: number;
   /** Hears of each fault as it happens. */
   happens?: (fault: string) => void;
@@ -38,6 +34,10 @@ export interface CampaignResult extends Verdict {
   output: string;
 }
 
+const SERVERS = 3;
+/** Client processes. */
+const CROWDS = 2;
+
 /** Milliseconds at the end in which nothing goes wrong any more. */
 const QUIET = 1_500;
 
@@ -46,7 +46,7 @@ const NOTICED_AFTER = 3_000;
 
 /** Browsers use a farm while things go wrong; then everything that they saw is checked. */
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { store, discipline, seed, seconds, crowds = 2, browsers = 25, happens = () => {} } = options;
+  const { store, discipline, seed, seconds, browsers = 25, happens = () => {} } = options;
   const place = await places[store]!();
   const faults = new Map<string, number>();
   const note = (fault: string) => {
@@ -57,14 +57,14 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   try {
     const { store: name, options: its, inProcess = false } = place;
     const isCached = discipline === "cached";
-    farm = await startFarm(inProcess ? 1 : (options.servers ?? 3), { store: name, options: its, cached: isCached });
+    farm = await startFarm(inProcess ? 1 : SERVERS, { store: name, options: its, cached: isCached });
     const { ports } = farm;
     const until = now() + seconds * 1_000;
     const { "kill server": kill, ...harmless } = serverFaults(farm);
     const ofServers = inProcess ? harmless : { "kill server": kill!, ...harmless };
     const [asked] = await Promise.all([
       Promise.all(
-        Array.from({ length: crowds }, (_, crowd) => startCrowd({ seed, discipline, ports, crowd, browsers, until })),
+        Array.from({ length: CROWDS }, (_, crowd) => startCrowd({ seed, discipline, ports, crowd, browsers, until })),
       ),
       badLuck(ofServers, { seed, stream: -1, until: until - QUIET, pause: [100, 900] }, note),
       badLuck(place.faults, { seed, stream: -2, until: until - QUIET, pause: [300, 1_800] }, note),
