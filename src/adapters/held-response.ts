@@ -172,8 +172,8 @@ function hasEnded({ calls }: Hold): boolean {
 }
 
 /**
- * While calls are held back the application sees a response that is under way, as it would without us. Assigned methods
- * cost a third of defined ones; what only getters can do is defined.
+ * While calls are held back the application sees a response that is under way, as it would without us. Methods are
+ * assigned, and only getters defined: 0.5 µs less than defining all.
  */
 function seemSent(res: HeldResponse, hold: Hold): void {
   const { setHeader, appendHeader, removeHeader } = res;
