@@ -11,6 +11,7 @@ import { clearMarks, markCookies, nextRevision } from "./marks.ts";
 import { checkedOwner } from "./owner.ts";
 
 import { SessionRecord } from "./record.ts";
+import { wasReplaced } from "./replaced.ts";
 import type { Mode, Session } from "./session.ts";
 import type { Version } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
@@ -35,6 +36,8 @@ export interface RequestFacts {
   readonly marks: readonly string[];
   /** True if the store could not be asked: the session is empty, and refuses to be written. */
   readonly storeIsDown?: boolean;
+  /** Keys of the sessions whose tickets the browser showed, and that are not there. */
+  readonly ended?: readonly string[];
 }
 
 const NO_COOKIES: string[] = [];
@@ -58,6 +61,8 @@ export class RequestSession implements Session {
   #closed = false;
   /** Ended by somebody else while this request runs: its writes lead nowhere. */
   #gone = false;
+  /** Sessions that ended before this request: is one of them the browser's own, under a new ticket? */
+  #endedShown: readonly string[] | undefined;
   /** The last of this object's ways to the store; they take turns. */
   #turn: Promise<unknown> | undefined;
 
@@ -65,6 +70,7 @@ export class RequestSession implements Session {
     this.#lease = lease;
     this.#context = context;
     this.#facts = facts;
+    this.#endedShown = found === undefined ? facts.ended : undefined;
     this.#ticket = found?.ticket;
     this.#record = found?.record;
     this.#version = found?.version;
@@ -177,6 +183,7 @@ export class RequestSession implements Session {
       const old = this.#ticket;
       if (old === undefined || this.#version === undefined) {
         this.#ticket = undefined; // not in the store yet: its first ticket will be a new one anyway
+        this.#endedShown = undefined; // as at a login, which may take the place of any other session
         return true;
       }
       const changes = this.#changes() ?? NO_CHANGES;
@@ -209,6 +216,7 @@ export class RequestSession implements Session {
       this.#record = undefined;
       this.#version = undefined;
       this.#gone = false;
+      this.#endedShown = undefined;
       this.#lifetime = new Lifetime(this.#context, undefined);
       this.discard();
     });
@@ -296,12 +304,16 @@ export class RequestSession implements Session {
   async #write(changes: Changes): Promise<Committed | undefined> {
     this.#checkStore();
     let left: Committed | undefined;
+    if (this.#gone || (this.#endedShown && (await wasReplaced(this.#context, this.#endedShown)))) {
+      this.#lose();
+      return undefined;
+    }
     if (this.#version === undefined) {
       const created = await createRecord(this.#context, this.#ticket, this.#writer(changes));
       this.#ticket = created.ticket;
       this.#cookie = "issue";
       left = created;
-    } else if (!this.#gone) {
+    } else {
       const ticket = this.#ticket!;
       const cookieIsDue = this.#isCookieDue();
       left = await this.#update(ticket, this.#writer(changes));

@@ -196,14 +196,14 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     const context = requestContext();
     if (facts.mode === "off") return new RequestSession(context, facts, undefined);
     const { marks } = facts;
-    let tried = 0;
+    let ended: string[] | undefined;
     for (const text of jar.find(cookieHeader(source), facts.secure)) {
       const ticket = office.check(context.carried ? text.slice(0, TICKET_CHARS) : text);
       if (ticket === undefined) {
         events.emit("forged", {});
         continue;
       }
-      if (++tried > MAX_TICKETS) break;
+      if (ended?.length === MAX_TICKETS) break;
       try {
         if (facts.mode === "exclusive") {
           const lease = await claim(ticket, marks, source);
@@ -217,8 +217,10 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
         if (settings.onStoreError === "fail" || !(error instanceof StoreError)) throw error;
         return new RequestSession(context, { ...facts, storeIsDown: true }, undefined);
       }
+      ended ??= [];
+      ended.push(ticket.key);
     }
-    return new RequestSession(context, facts, undefined);
+    return new RequestSession(context, ended === undefined ? facts : { ...facts, ended }, undefined);
   }
 
   function unpack(carried: CarriedStore, ticket: Ticket, text: string): boolean {
@@ -306,10 +308,11 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     let total = 0;
     for (;;) {
       const claimed = await claimExpired(Date.now(), SWEEP_BATCH);
+      const sessions = claimed.filter(({ key }) => isKey(key));
       if (events.hears("end")) {
-        for (const { key, value } of claimed) events.ended(key, "expired", openWithoutTicket(key, value));
+        for (const { key, value } of sessions) events.ended(key, "expired", openWithoutTicket(key, value));
       }
-      total += claimed.length;
+      total += sessions.length;
       if (claimed.length < SWEEP_BATCH) return total;
       await new Promise(setImmediate); // requests go first
     }
@@ -360,7 +363,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
 
     async count() {
       let count = 0;
-      for await (const _ of need("count", "list")({})) count++;
+      for await (const _ of entryKeys(need("count", "list")({}))) count++;
       return count;
     },
 
@@ -374,8 +377,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   };
 }
 
+/** Of sessions only; see replaced.ts for what else there is. */
 async function* entryKeys(entries: AsyncIterable<{ key: string }>): AsyncGenerator<string> {
-  for await (const { key } of entries) yield key;
+  for await (const { key } of entries) if (isKey(key)) yield key;
 }
 
 function cookieHeader(source: CookieSource): string | null | undefined {

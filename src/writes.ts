@@ -4,6 +4,7 @@ import type { SessionContext } from "./context.ts";
 import { ConflictError, LeaseLostError, StoreError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { SessionRecord } from "./record.ts";
+import { noteReplaced } from "./replaced.ts";
 import type { SessionWrite, StoredSession, Version } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
 
@@ -173,7 +174,10 @@ async function moveOnce(
   writer: RecordWriter,
 ): Promise<Issued | undefined> {
   const { store, events } = context;
-  const moved = await putNew(context, writer.record(base.record), writer);
+  const [moved] = await Promise.all([
+    putNew(context, writer.record(base.record), writer),
+    noteReplaced(context, old.key),
+  ]);
   const { ticket } = moved;
   try {
     if (await store.delete(old.key, base.version)) {

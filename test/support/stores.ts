@@ -13,7 +13,7 @@ export interface WatchedStore extends SessionStore {
   before: ((operation: Operation, key: string) => unknown) | undefined;
   /** Runs after the store has done it, before the answer is given: may wait, or throw. */
   after: ((operation: Operation, key: string) => unknown) | undefined;
-  /** The bytes under each key, as the store got them last. */
+  /** The bytes of each session, as the store got them last. */
   readonly rows: Map<string, Uint8Array>;
 }
 
@@ -42,7 +42,8 @@ export function watched(inner: SessionStore = memory()): WatchedStore {
     create: (key, session) =>
       call("create", key, async () => {
         const answer = await inner.create(key, session);
-        if (answer !== "exists") rows.set(key, new Uint8Array(session.value));
+        // Without bytes it is no session, but a note; see replaced.ts.
+        if (answer !== "exists" && session.value.length > 0) rows.set(key, new Uint8Array(session.value));
         return answer;
       }),
     update: (key, session, ifVersion) =>
