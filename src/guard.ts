@@ -93,14 +93,14 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
 
   /**
    * A write that must not be done twice. When its answer is lost, it is read what is there, and `judge` says what that
-   * means. `refused` is how the store answers a second try if the first was done meanwhile, by us or by somebody else.
+   * means. `refusals` are the store's answers to a second try that may come from the first: they call for another look.
    */
   async function settled<T>(
     operation: string,
     run: () => Promise<T>,
     look: () => Promise<StoredSession | undefined>,
     judge: (found: StoredSession | undefined) => Verdict<T>,
-    refused?: T,
+    refusals: readonly T[] = [],
   ): Promise<T> {
     admit(operation);
     const until = performance.now() + timeout;
@@ -114,7 +114,7 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
           if (verdict === UNKNOWN) break;
           if (verdict !== NOT_DONE) return verdict;
           const answer = await once(operation, run, until);
-          if (answer !== refused) return answer;
+          if (!refusals.includes(answer)) return answer;
         } catch (next) {
           if (!(next instanceof StoreError)) throw next;
         }
@@ -143,7 +143,7 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
         () => store.update(key, session, ifVersion),
         () => look(key),
         (found) => judgeUpdate(found, session, ifVersion, uniqueValues),
-        "conflict",
+        ["conflict", "gone"],
       ),
     // If the first try did it and its answer was lost, the next one says false: nobody is told that he removed it.
     delete: (key, ifVersion) =>
@@ -154,7 +154,7 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
             () => store.delete(key, ifVersion),
             () => look(key),
             (found) => judgeDelete(found, ifVersion),
-            false,
+            [false],
           ),
     touch: (key, expiresAt) => repeatable("touch", () => store.touch(key, expiresAt)),
     // Also while it is down: what it holds has to be freed.

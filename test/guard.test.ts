@@ -344,6 +344,20 @@ describe("a write whose answer was lost", () => {
     assert.match(error.message, /it may have been done all the same/);
   });
 
+  test("update: the first try arrives after all, and is moved along before the second arrives", async () => {
+    const { inner, store, version } = await prepared();
+    let updates = 0;
+    inner.before = async (operation, key) => {
+      if (operation !== "update") return;
+      if (++updates === 1) throw REFUSED;
+      inner.before = undefined;
+      await inner.update(key, bytes("mine"), version); // the first
+      await inner.delete(key);
+    };
+    const error = await isStoreError(store.update("k", bytes("mine"), version), REFUSED);
+    assert.match(error.message, /it may have been done all the same/);
+  });
+
   test("update: somebody has written since, over ours or instead: it is an error that says so", async () => {
     for (const when of ["before", "after"] as const) {
       const { inner, store, version } = await prepared();
