@@ -10,7 +10,7 @@ export interface Child<Question, Answer> {
 }
 
 /** Which CPU does what: the server has one for itself. */
-export const CPUS = { server: 0, generator: 1, redis: availableParallelism() > 2 ? 2 : 1 };
+export const CPUS = { server: 0, generator: 1, database: availableParallelism() > 2 ? 2 : 1 };
 
 /** Keeps a process that runs already to one CPU. */
 export function pin(pid: number, cpu: number): void {
@@ -22,14 +22,14 @@ export async function startChild<Question extends object, Answer>(
   script: string,
   args: string[],
   cpu: number | undefined,
-  nodeFlags: string[] = [],
+  { nodeFlags = [], env = {} }: { nodeFlags?: string[]; env?: NodeJS.ProcessEnv } = {},
 ): Promise<{ child: Child<Question, Answer>; hello: Answer }> {
   const pinned = hasTaskset && cpu !== undefined ? ["taskset", "-c", String(cpu)] : [];
   const node = [process.execPath, ...nodeFlags, new URL(script, import.meta.url).pathname];
   const [command, ...rest] = [...pinned, ...node, ...args];
   const spawned = spawn(command!, rest, {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
-    env: { ...process.env, NODE_ENV: "production" },
+    env: { ...process.env, NODE_ENV: "production", ...env },
     serialization: "advanced",
   });
 

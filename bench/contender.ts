@@ -2,8 +2,11 @@ import type { Fields } from "./session-data.ts";
 
 export type Framework = "node:http" | "Express" | "Fastify";
 
-/** Where sessions are kept; `none` is the bare server. */
-export type StoreName = "none" | "memory" | "redis";
+/**
+ * Where sessions are kept. `none` is the bare server, `cookie` the browser itself, sealed, and `cached` is Redis with
+ * copies in the process.
+ */
+export type StoreName = "none" | "memory" | "cookie" | "file" | "redis" | "cached" | "postgres" | "mysql";
 
 /** One library on one framework. Each has a file of its own, which only its own server process loads. */
 export interface Contender {
@@ -12,8 +15,8 @@ export interface Contender {
   readonly names: Readonly<Partial<Record<StoreName, string>>>;
   /** True for the library that the others are compared with. */
   readonly ours?: true;
-  /** Starts an application on a free port, which it gives. */
-  start(store: StoreName, redisUrl: string): Promise<number>;
+  /** Starts an application on a free port, which it gives. `address` is the database's URL, or a directory for `file`. */
+  start(store: StoreName, address: string): Promise<number>;
 }
 
 /** What an application does with the session of one request. The frameworks' routes are the same for all contenders. */
@@ -40,3 +43,6 @@ export function counted(n: number): string {
 
 /** 32 characters and more, as all of the libraries ask. */
 export const SECRET = "the benchmark's secret is not a secret at all";
+
+/** How long sessions live, wherever a library lets the application say so. */
+export const IDLE_SECONDS = Number(process.env.BENCH_IDLE_SECONDS ?? 20 * 60);

@@ -1,10 +1,13 @@
 import { type Child, CPUS, pin, startChild } from "./child.ts";
 import type { Contender, StoreName } from "./contender.ts";
 import { contenders } from "./contenders/index.ts";
+import { CookieJar } from "./cookies.ts";
+import { cpuOf, type Database, type Databases } from "./databases.ts";
 import type { Expectation, GeneratorAnswer, GeneratorQuestion, Job, LoadResult } from "./generator.ts";
+import { stolen } from "./machine.ts";
 import { noSession, request, type Scenario, type ScenarioName, scenarios } from "./scenarios.ts";
-import type { ServerAnswer, ServerQuestion } from "./server.ts";
-import { tenKeys } from "./session-data.ts";
+import type { ServerAnswer, ServerQuestion, Times } from "./server.ts";
+import { OTHER_COOKIES, tenKeys } from "./session-data.ts";
 
 /** A contender with one of its stores: a row of the tables. */
 export interface Entrant {
@@ -40,7 +43,7 @@ export async function startGenerator(): Promise<Generator> {
 export const CONNECTIONS = 64;
 /** Each connection goes round among its own, so no two requests of one session are ever under way together. */
 const SESSIONS = 4 * CONNECTIONS;
-/** Opens the connection, and brings what garbage collection has thrown out back into the caches. */
+/** Opens the connection, and brings what other processes have thrown out back into the caches. */
 const WARM_UP = 4;
 
 /** What one window of one scenario gave. */
@@ -49,8 +52,12 @@ export interface Window {
   cpu: number;
   /** What of it was spent in the kernel: the network, mostly. */
   kernel: number;
+  /** CPU microseconds of the database for each request. */
+  database?: number;
   /** Its share of one CPU while the requests ran: far below 1, and the generator was what limited the rate. */
   busy: number;
+  /** The share of the time in which others had the server's CPU, or the host had any of them. */
+  disturbed: number;
   /** Answers a second. */
   rate: number;
   setCookies: number;
@@ -62,6 +69,7 @@ export class RunningEntrant {
   readonly #server: Child<ServerQuestion, ServerAnswer>;
   readonly #port: number;
   readonly #generator: Generator;
+  readonly #database: Database | undefined;
   #cookies: string[] = [];
 
   private constructor(
@@ -69,19 +77,34 @@ export class RunningEntrant {
     server: Child<ServerQuestion, ServerAnswer>,
     port: number,
     generator: Generator,
+    database: Database | undefined,
   ) {
     this.entrant = entrant;
     this.#server = server;
     this.#port = port;
     this.#generator = generator;
+    this.#database = database;
   }
 
-  static async start(entrant: Entrant, redisUrl: string, generator: Generator): Promise<RunningEntrant> {
-    const args = [entrant.file, entrant.store, redisUrl];
-    const { child, hello } = await startChild<ServerQuestion, ServerAnswer>("server.ts", args, undefined, [
-      "--expose-gc",
-    ]);
-    return new RunningEntrant(entrant, child, hello as number, generator);
+  /** `address` reaches its database by another way, such as a proxy that counts; `env` is added to the environment. */
+  static async start(
+    entrant: Entrant,
+    databases: Databases,
+    generator: Generator,
+    { address = databases.addressFor(entrant.store), env = {} }: { address?: string; env?: NodeJS.ProcessEnv } = {},
+  ): Promise<RunningEntrant> {
+    const args = [entrant.file, entrant.store, address];
+    const { child, hello } = await startChild<ServerQuestion, ServerAnswer>("server.ts", args, undefined, { env });
+    return new RunningEntrant(entrant, child, hello as number, generator, databases.of(entrant.store));
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Of the sessions that `seed` began. */
+  get cookies(): readonly string[] {
+    return this.#cookies;
   }
 
   /** From now on it has one CPU, for all of its threads. While it warms up V8 compiles on the others. */
@@ -95,21 +118,27 @@ export class RunningEntrant {
       this.#cookies = Array.from({ length: SESSIONS }, () => noSession);
       return;
     }
-    const { cookies } = await this.#load({
+    const { setCookies } = await this.#load({
       requests: [request("/new")],
       count: SESSIONS,
       expect: scenarios.new.expect,
       keep: SESSIONS,
     });
+    const cookies = setCookies.map(browserWith);
     if (new Set(cookies).size !== SESSIONS) throw new Error(`${this.entrant.id} gave one cookie to two sessions`);
     this.#cookies = cookies;
+  }
+
+  /** Begins so many more sessions, which nobody uses. */
+  async begin(count: number): Promise<void> {
+    await this.#load({ requests: [request("/new")], count, expect: scenarios.new.expect });
   }
 
   /** Measures `count` requests. Throws unless every answer was right and the sessions hold what they should. */
   async measure(name: ScenarioName, count: number): Promise<Window> {
     const scenario: Scenario = scenarios[name];
-    await this.#server.ask({ ask: "collect" });
-    let used = { user: 0, system: 0 };
+    const pid = this.#database?.pid;
+    let window: Omit<Window, "rate" | "setCookies"> | undefined;
     const result = await this.#load(
       {
         requests: scenario.withSession
@@ -119,25 +148,28 @@ export class RunningEntrant {
         count,
         warmUp: WARM_UP,
         expect: this.entrant.store === "none" ? {} : scenario.expect,
+        keepsCookies: scenario.withSession,
         keep: 8,
       },
       async (go) => {
-        const before = await this.#cpuUsage();
+        const [before, stolenBefore, databaseBefore] = [await this.#times(), stolen(), pid && cpuOf(pid)];
         const result = await go();
-        const after = await this.#cpuUsage();
-        used = { user: after.user - before.user, system: after.system - before.system };
+        const [after, stolenAfter, databaseAfter] = [await this.#times(), stolen(), pid && cpuOf(pid)];
+        const system = after.system - before.system;
+        const cpu = after.user - before.user + system;
+        const lost = after.waited - before.waited + stolenAfter - stolenBefore;
+        window = {
+          cpu: cpu / count,
+          kernel: system / count,
+          ...(databaseAfter && { database: (databaseAfter - databaseBefore!) / count }),
+          busy: cpu / 1e6 / result.seconds,
+          disturbed: lost / 1e6 / result.seconds,
+        };
         return result;
       },
     );
     if (this.entrant.store !== "none") await this.#checkSessions(name, result);
-    const cpu = used.user + used.system;
-    return {
-      cpu: cpu / count,
-      kernel: used.system / count,
-      busy: cpu / 1e6 / result.seconds,
-      rate: result.answers / result.seconds,
-      setCookies: result.setCookies / result.answers,
-    };
+    return { ...window!, rate: result.answers / result.seconds, setCookies: result.withCookie / result.answers };
   }
 
   /** Sends every request once, all of them at the same time, and gives the answers. */
@@ -171,8 +203,8 @@ export class RunningEntrant {
     return this.#server.stop();
   }
 
-  async #cpuUsage(): Promise<NodeJS.CpuUsage> {
-    return (await this.#server.ask({ ask: "cpu" })) as NodeJS.CpuUsage;
+  async #times(): Promise<Times> {
+    return (await this.#server.ask({ ask: "times" })) as Times;
   }
 
   async #load(
@@ -191,8 +223,9 @@ export class RunningEntrant {
   }
 
   /** Looks into some of the sessions: a contender that does not do the work is not reported. */
-  async #checkSessions(name: ScenarioName, { cookies, sent }: LoadResult): Promise<void> {
-    for (const [i, cookie] of (name === "new" ? cookies : this.#cookies.slice(0, 2)).entries()) {
+  async #checkSessions(name: ScenarioName, { setCookies, cookies, sent }: LoadResult): Promise<void> {
+    const browsers = name === "new" ? setCookies.map(browserWith) : cookies.slice(0, 2).map(withoutOthers);
+    for (const [i, cookie] of browsers.entries()) {
       const held = await this.contents(cookie);
       const views = name === "change" ? sent[i]! : undefined;
       for (const [key, value] of Object.entries(tenKeys())) {
@@ -205,4 +238,18 @@ export class RunningEntrant {
       }
     }
   }
+}
+
+/** The cookies of a browser that has got an answer to its first request. */
+export function browserWith(setCookies: readonly string[]): string {
+  const jar = new CookieJar();
+  for (const setCookie of setCookies) jar.take(setCookie);
+  return jar.header;
+}
+
+function withoutOthers(cookies: string): string {
+  return cookies
+    .split("; ")
+    .filter((cookie) => !OTHER_COOKIES.includes(cookie))
+    .join("; ");
 }

@@ -1,9 +1,10 @@
 // The process that makes the load: keep-alive connections, each with one request under way, every answer checked.
 //
 // A small client of our own rather than wrk: it sends a fixed number of requests, looks into every answer, knows each
-// session's counter, and needs no installation. It costs a third of what the fastest server here costs, so the server
-// is what limits the rate (the report says how busy it was), and what is reported is the server's CPU time anyway.
-import { connect, type Socket } from "node:net";
+// session's counter and cookies, and needs no installation. It costs a third of what the fastest server here costs, so
+// the server is what limits the rate (the report says how busy it was), and what is reported is the server's CPU time anyway.
+import { Connection, type Load } from "./connection.ts";
+import { CookieJar } from "./cookies.ts";
 
 export interface Job {
   port: number;
@@ -15,7 +16,9 @@ export interface Job {
   /** How many each connection sends before the measurement; without counting the answers, but checking them. */
   warmUp: number;
   expect: Expectation;
-  /** Keep the cookies (name=value) and the bodies of the first so many answers. */
+  /** What an answer sets goes with the next request of the same number, as from a browser. Default: false. */
+  keepsCookies?: boolean;
+  /** Keep the bodies and `Set-Cookie` values of the first so many answers. */
   keep?: number;
 }
 
@@ -31,26 +34,34 @@ export interface Expectation {
 export interface LoadResult {
   answers: number;
   seconds: number;
-  setCookies: number;
-  bytes: number;
+  /** How many answers set cookies. */
+  withCookie: number;
   /** Answers that were not as expected, and the first of them. */
   wrong: number;
   firstWrong?: string;
-  cookies: string[];
   bodies: string[];
+  /** The `Set-Cookie` values of each answer that has some. */
+  setCookies: string[][];
   /** How often each request was answered, the warm-up's among them. */
   sent: number[];
+  /** The cookies of the first requests, as their browsers have them now. */
+  cookies: string[];
 }
 
 /** `go` follows on a `prepare`, which opens the connections and warms up. */
 export type GeneratorQuestion = { ask: "prepare"; job: Job } | { ask: "go" };
 export type GeneratorAnswer = LoadResult | "ready";
 
-let prepared: Load | undefined;
+const SET_COOKIE = /\r\nset-cookie: ([^\r]+)/gi;
+const COOKIE = /(?<=\r\nCookie: )[^\r]*/;
+/** So many browsers' cookies are given back. */
+const BROWSERS_KEPT = 8;
+
+let prepared: ClosedLoop | undefined;
 
 process.on("message", async (question: GeneratorQuestion) => {
   if (question.ask === "prepare") {
-    prepared = new Load(question.job);
+    prepared = new ClosedLoop(question.job);
     await prepared.warmUp();
     process.send!("ready");
   } else {
@@ -60,11 +71,13 @@ process.on("message", async (question: GeneratorQuestion) => {
 process.on("disconnect", () => process.exit());
 process.send!("ready");
 
-class Load {
+class ClosedLoop implements Load {
   readonly #job: Job;
   readonly #requests: Buffer[];
+  readonly #jars: CookieJar[] = [];
   readonly #sent: number[];
   #connections: Connection[] = [];
+  readonly #turns: number[] = [];
   #result = this.#noResult();
   #toSend = 0;
   #toCome = 0;
@@ -80,7 +93,7 @@ class Load {
   async warmUp(): Promise<void> {
     const { connections, port, warmUp } = this.#job;
     this.#connections = await Promise.all(
-      Array.from({ length: connections }, (_, i) => openConnection(port, new Connection(this, i))),
+      Array.from({ length: connections }, (_, i) => Connection.open(port, this, i)),
     );
     await this.#send(connections * warmUp);
   }
@@ -92,33 +105,30 @@ class Load {
     await this.#send(this.#job.count);
     this.#result.seconds = (performance.now() - start) / 1000;
     for (const connection of this.#connections) connection.close();
+    for (let i = 0; i < BROWSERS_KEPT && this.#job.keepsCookies; i++) this.#result.cookies.push(this.#jar(i).header);
     return this.#result;
   }
 
-  /** The next request for a connection that has sent `turn` so far, or undefined if enough are on their way. */
-  next(connection: number, turn: number): { number: number; bytes: Buffer } | undefined {
-    if (this.#toSend === 0) return undefined;
-    this.#toSend--;
-    const number = (connection + turn * this.#job.connections) % this.#requests.length;
-    return { number, bytes: this.#requests[number]! };
-  }
-
-  answered(number: number, head: string, body: string): void {
+  answered(connection: Connection, head: string, body: string): void {
+    const { number } = connection;
     const result = this.#result;
     const times = ++this.#sent[number]!;
     result.answers++;
-    result.bytes += head.length + body.length;
-    const cookie = SET_COOKIE.exec(head)?.[1];
-    if (cookie !== undefined) result.setCookies++;
-    if (!head.startsWith("HTTP/1.1 200 ") || !this.#isExpected(times, body, cookie)) {
+    const setCookies = head.includes("ookie: ") ? Array.from(head.matchAll(SET_COOKIE), ([, value]) => value!) : [];
+    if (setCookies.length > 0) {
+      result.withCookie++;
+      if (this.#job.keepsCookies) this.#takeCookies(number, setCookies);
+    }
+    if (!head.startsWith("HTTP/1.1 200 ") || !this.#isExpected(times, body, setCookies)) {
       if (result.wrong++ === 0)
         result.firstWrong = `answer ${times} to\n${this.#job.requests[number]}was\n${head}${body}`;
     }
     if (result.bodies.length < (this.#job.keep ?? 0)) {
       result.bodies.push(body);
-      if (cookie !== undefined) result.cookies.push(cookie);
+      if (setCookies.length > 0) result.setCookies.push(setCookies);
     }
     if (--this.#toCome === 0) this.#done();
+    else this.#sendNext(connection);
   }
 
   failed(error: Error): void {
@@ -132,97 +142,48 @@ class Load {
       this.#done = resolve;
       this.#failed = reject;
       if (count === 0) resolve();
-      for (const connection of this.#connections) connection.send();
+      for (const connection of this.#connections) this.#sendNext(connection);
     });
   }
 
-  #isExpected(times: number, body: string, cookie: string | undefined): boolean {
+  #sendNext(connection: Connection): void {
+    if (this.#toSend === 0) return;
+    this.#toSend--;
+    const { index } = connection;
+    const turn = this.#turns[index] ?? 0;
+    this.#turns[index] = turn + 1;
+    const number = (index + turn * this.#job.connections) % this.#requests.length;
+    connection.send(number, this.#requests[number]!);
+  }
+
+  #takeCookies(number: number, setCookies: string[]): void {
+    const jar = this.#jar(number);
+    for (const setCookie of setCookies) jar.take(setCookie);
+    this.#requests[number] = Buffer.from(this.#job.requests[number]!.replace(COOKIE, jar.header), "latin1");
+  }
+
+  #jar(number: number): CookieJar {
+    this.#jars[number] ??= new CookieJar(COOKIE.exec(this.#job.requests[number]!)?.[0]);
+    return this.#jars[number];
+  }
+
+  #isExpected(times: number, body: string, setCookies: string[]): boolean {
     const { expect } = this.#job;
     if (expect.body !== undefined && body !== expect.body) return false;
     if (expect.counter && Number(body) !== times) return false;
-    return !expect.cookie || cookie !== undefined;
+    return !expect.cookie || setCookies.length > 0;
   }
 
   #noResult(): LoadResult {
-    return { answers: 0, seconds: 0, setCookies: 0, bytes: 0, wrong: 0, cookies: [], bodies: [], sent: this.#sent };
+    return {
+      answers: 0,
+      seconds: 0,
+      withCookie: 0,
+      wrong: 0,
+      bodies: [],
+      setCookies: [],
+      sent: this.#sent,
+      cookies: [],
+    };
   }
-}
-
-const SET_COOKIE = /\r\nset-cookie: ([^;\r]+)/i;
-const CONTENT_LENGTH = /\r\ncontent-length: (\d+)/i;
-
-/** One request under way at a time. An answer may come in any number of pieces. */
-class Connection {
-  readonly #load: Load;
-  readonly #index: number;
-  #socket: Socket | undefined;
-  #turn = 0;
-  #number = 0;
-  #pieces = "";
-  #closed = false;
-
-  constructor(load: Load, index: number) {
-    this.#load = load;
-    this.#index = index;
-  }
-
-  opened(socket: Socket): void {
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.on("error", (error) => this.#load.failed(error));
-    socket.on("close", () => {
-      if (!this.#closed) this.#load.failed(new Error("the server closed a connection"));
-    });
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#socket!.destroy();
-  }
-
-  send(): void {
-    const next = this.#load.next(this.#index, this.#turn);
-    if (next === undefined) return;
-    this.#turn++;
-    this.#number = next.number;
-    this.#socket!.write(next.bytes);
-  }
-
-  received(bytes: number, buffer: Uint8Array): void {
-    const piece = (buffer as Buffer).toString("latin1", 0, bytes);
-    const text = this.#pieces === "" ? piece : this.#pieces + piece;
-    const end = text.indexOf("\r\n\r\n");
-    const length = end === -1 ? undefined : CONTENT_LENGTH.exec(text)?.[1];
-    if (end !== -1 && length === undefined) {
-      this.#load.failed(new Error(`an answer without Content-Length:\n${text}`));
-    } else if (end === -1 || text.length < end + 4 + Number(length)) {
-      this.#pieces = text;
-    } else {
-      this.#pieces = "";
-      this.#load.answered(this.#number, text.slice(0, end + 4), text.slice(end + 4));
-      this.send();
-    }
-  }
-}
-
-function openConnection(port: number, connection: Connection): Promise<Connection> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      port,
-      host: "127.0.0.1",
-      // Reads into one buffer and skips the stream: half the time of a "data" listener.
-      onread: {
-        buffer: Buffer.allocUnsafe(16 * 1024),
-        callback: (bytes, buffer) => {
-          connection.received(bytes, buffer);
-          return true;
-        },
-      },
-    });
-    socket.once("error", reject);
-    socket.once("connect", () => {
-      connection.opened(socket);
-      resolve(connection);
-    });
-  });
 }

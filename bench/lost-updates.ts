@@ -1,4 +1,5 @@
-import type { RunningEntrant } from "./entrant.ts";
+import { CookieJar } from "./cookies.ts";
+import { browserWith, type RunningEntrant } from "./entrant.ts";
 import { request } from "./scenarios.ts";
 
 const WRITES = 50;
@@ -24,7 +25,10 @@ export async function countSurvivors(running: RunningEntrant): Promise<Survivors
 }
 
 async function afterBurst(running: RunningEntrant, paths: string[]): Promise<Record<string, unknown>> {
-  const { cookies } = await running.burst([request("/new")], { cookie: true });
-  await running.burst(paths.map((path) => request(path, cookies[0])));
-  return running.contents(cookies[0]!);
+  const [began] = (await running.burst([request("/new")], { cookie: true })).setCookies;
+  const browser = new CookieJar(browserWith(began!));
+  const before = browser.header;
+  const { setCookies } = await running.burst(paths.map((path) => request(path, before)));
+  for (const setCookie of setCookies.flat()) browser.take(setCookie);
+  return running.contents(browser.header);
 }

@@ -9,7 +9,7 @@ export interface Machine {
   cores: number;
   memory: string;
   system: string;
-  /** True if server, generator and Redis each keep to their CPU. */
+  /** True if server, generator and database each keep to their CPU. */
   pinned: boolean;
   /** Processes that wanted to run in the minute before, the benchmark's own not among them. */
   loadBefore: number;
@@ -20,7 +20,8 @@ export const hasTaskset = process.platform === "linux" && prints("taskset", "--v
 
 const PACKAGES = [
   ...["express", "fastify", "express-session", "@fastify/session", "@fastify/cookie"],
-  ...["connect-redis", "redis", "ioredis"],
+  ...["@fastify/secure-session", "iron-session", "memorystore", "connect-redis", "redis", "ioredis"],
+  ...["connect-pg-simple", "express-mysql-session", "connect-session-knex", "knex", "pg", "mysql2"],
 ];
 
 export function describeMachine(): Machine {
@@ -51,6 +52,13 @@ export function describeMachine(): Machine {
       ...Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
     },
   };
+}
+
+/** Microseconds that the host has kept from this machine's CPUs so far, all of them together. In steps of 10 ms. */
+export function stolen(): number {
+  if (process.platform !== "linux") return 0;
+  const ticks = Number(readFileSync("/proc/stat", "utf8").split("\n", 1)[0]!.trim().split(/\s+/)[8]);
+  return ticks * 10_000;
 }
 
 function prints(command: string, ...args: string[]): string | undefined {

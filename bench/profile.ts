@@ -1,20 +1,13 @@
 import { mkdirSync, readFileSync } from "node:fs";
-import type { RedisServer } from "../test/servers/redis.ts";
-import { type Entrant, type Generator, RunningEntrant } from "./entrant.ts";
+import type { Context } from "./context.ts";
+import { RunningEntrant } from "./entrant.ts";
 import type { ScenarioName } from "./scenarios.ts";
 
 /** Writes a profile of each scenario of each contender, and prints where its time goes. */
-export async function profile(work: {
-  chosen: readonly Entrant[];
-  scenarios: readonly ScenarioName[];
-  redis: RedisServer | undefined;
-  generator: Generator;
-  count: number;
-  folder: string;
-}): Promise<void> {
+export async function profile(work: Context & { count: number; folder: string }): Promise<void> {
   mkdirSync(work.folder, { recursive: true });
   for (const entrant of work.chosen) {
-    const running = await RunningEntrant.start(entrant, work.redis?.url ?? "", work.generator);
+    const running = await RunningEntrant.start(entrant, work.databases, work.generator);
     const measure = async (scenario: ScenarioName, around: () => Promise<void> = async () => {}) => {
       await running.seed();
       await around();

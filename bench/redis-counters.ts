@@ -7,8 +7,6 @@ export interface RedisCost {
   commands: Record<string, number>;
   bytesIn: number;
   bytesOut: number;
-  /** CPU microseconds of the Redis process. */
-  cpu: number;
 }
 
 /** Starts counting. The result gives what each of `requests` requests cost since. */
@@ -27,7 +25,6 @@ export async function countRedis(redis: RedisServer): Promise<(requests: number)
       commands,
       bytesIn: each("total_net_input_bytes"),
       bytesOut: each("total_net_output_bytes"),
-      cpu: (each("used_cpu_user") + each("used_cpu_sys")) * 1e6,
     };
   };
 }
@@ -35,7 +32,7 @@ export async function countRedis(redis: RedisServer): Promise<(requests: number)
 const OUR_OWN = /^(info|config|monitor|command|client|ping)/;
 
 async function info(redis: RedisServer): Promise<Map<string, number>> {
-  const lines = (await redis.cli("info", "stats", "cpu", "commandstats")).split("\n");
+  const lines = (await redis.cli("info", "stats", "commandstats")).split("\n");
   return new Map(
     lines.flatMap((line): [string, number][] => {
       const [, name, value] = /^(\w[^:]*):(?:calls=)?([\d.]+)/.exec(line) ?? [];
@@ -45,10 +42,10 @@ async function info(redis: RedisServer): Promise<Map<string, number>> {
 }
 
 /**
- * Counts round trips: the commands that came over the network while `work` ran. INFO can't tell them from those that a
- * script ran inside Redis, MONITOR can.
+ * Counts the commands that came over the network while `work` ran. INFO can't tell them from those that a script ran
+ * inside Redis, MONITOR can.
  */
-export async function countRoundTrips(redis: RedisServer, work: () => Promise<void>): Promise<Map<string, number>> {
+export async function countCommands(redis: RedisServer, work: () => Promise<void>): Promise<Map<string, number>> {
   const socket = connect(redis.port, redis.host).setEncoding("utf8");
   let seen = "";
   socket.on("data", (text) => {

@@ -1,7 +1,7 @@
 import type { StoreName } from "./contender.ts";
-import type { Cell, Results, Row } from "./results.ts";
+import { type Cell, calm, type Results, type Row } from "./results.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
-import { type Estimate, noise, type Ratio, ratio } from "./statistics.ts";
+import { type Estimate, estimate, noise, type Ratio, ratio } from "./statistics.ts";
 
 // Below this the server waited for requests now and then, and was measured at its ease.
 const BUSY_ENOUGH = 0.85;
@@ -11,7 +11,7 @@ export function markdown(results: Results): string {
   const { rows, settings, machine } = results;
   const columns = Object.keys(rows[0]!.cells) as ScenarioName[];
   columns.sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
-  const stores = (["memory", "redis"] as const).filter((store) => rows.some((row) => row.store === store));
+  const groups = GROUPS.filter(({ stores }) => rows.some((row) => stores.includes(row.store)));
   return [
     "# What a session costs",
     "",
@@ -38,41 +38,61 @@ export function markdown(results: Results): string {
         .filter(({ store }) => store === "none")
         .map((row) => [row.framework, ...columns.map((name) => value(row.cells[name]!.cpu))]),
     ),
-    ...stores.flatMap((store) => addedBy(store, rows, columns)),
-    ...(rows.some((row) => row.store === "redis") ? redisTable(rows, columns) : []),
+    ...groups.flatMap((group) => addedBy(group, rows, columns)),
+    ...groups.filter(({ database }) => database !== undefined).flatMap((group) => databaseTables(group, rows, columns)),
     ...(rows.some((row) => row.survivors) ? lostUpdates(rows) : []),
   ].join("\n");
 }
 
 const ORDER: ScenarioName[] = ["read", "change", "new"];
-const TITLES: Partial<Record<StoreName, string>> = { memory: "Sessions in memory", redis: "Sessions in Redis" };
+
+/** Stores that are compared with each other. */
+export interface Group {
+  name: string;
+  title: string;
+  stores: readonly StoreName[];
+  /** What the sessions are kept by. */
+  database?: string;
+}
+
+export const GROUPS: readonly Group[] = [
+  { name: "memory", title: "Sessions in memory", stores: ["memory"] },
+  { name: "cookie", title: "Sessions in a sealed cookie", stores: ["cookie"] },
+  { name: "file", title: "Sessions in a file", stores: ["file"] },
+  { name: "redis", title: "Sessions in Redis", stores: ["redis", "cached"], database: "Redis" },
+  { name: "postgres", title: "Sessions in PostgreSQL", stores: ["postgres"], database: "PostgreSQL" },
+  { name: "mysql", title: "Sessions in MariaDB", stores: ["mysql"], database: "MariaDB" },
+];
+
+/** Ours that a row is compared with: on the same framework, with the same store. */
+function oursFor(row: Row, rows: readonly Row[]): Row | undefined {
+  if (row.ours) return undefined;
+  return rows.find((other) => other.ours && other.store === row.store && other.framework === row.framework);
+}
 
 function titleOf(name: ScenarioName): string {
   return scenarios[name].title;
 }
 
-function addedBy(store: StoreName, rows: readonly Row[], columns: readonly ScenarioName[]): string[] {
+function addedBy({ title, stores }: Group, rows: readonly Row[], columns: readonly ScenarioName[]): string[] {
   return [
-    `## ${TITLES[store]}`,
+    `## ${title}`,
     "",
-    "CPU microseconds that the session adds to a request, over the bare server in the same round; and how many times",
-    "coatcheck's, on the same framework. No ratio where the intervals overlap.",
+    "CPU microseconds that the session adds to a request, over the bare server; and how many times coatcheck's, with the",
+    "same store on the same framework. No ratio where the intervals overlap.",
     "",
     ...table(
       ["", "on", ...columns.map(titleOf)],
       rows
-        .filter((row) => row.store === store)
+        .filter((row) => stores.includes(row.store))
         .map((row) => {
-          const ours = rows.find(
-            (other) => other.ours && other.store === store && other.framework === row.framework && other !== row,
-          );
+          const ours = oursFor(row, rows);
           return [
             row.ours ? `**${row.name}**` : row.name,
             row.framework,
             ...columns.map((name) => {
               const { added } = row.cells[name]!;
-              const text = value(added);
-              return ours ? `${text}; ${times(ratio(added, ours.cells[name]!.added))}` : text;
+              return ours ? `${value(added)}; ${times(ratio(added, ours.cells[name]!.added))}` : value(added);
             }),
           ];
         }),
@@ -80,28 +100,50 @@ function addedBy(store: StoreName, rows: readonly Row[], columns: readonly Scena
   ];
 }
 
-function redisTable(rows: readonly Row[], columns: readonly ScenarioName[]): string[] {
-  const cellText = ({ roundTrips, redis }: Cell) => {
-    const commands = Object.entries(roundTrips ?? {}).map(([name, n]) => (n === 1 ? name : `${plain(n)} ${name}`));
-    const trips = Object.values(roundTrips ?? {}).reduce((sum, n) => sum + n, 0);
-    return (
-      `${plain(trips)} (${commands.join(", ")}); ${Math.round(redis!.bytesIn)} / ${Math.round(redis!.bytesOut)} bytes; ` +
-      `${redis!.cpu.median.toFixed(1)} µs`
-    );
-  };
+function databaseTables(group: Group, rows: readonly Row[], columns: readonly ScenarioName[]): string[] {
+  const own = rows.filter((row) => group.stores.includes(row.store));
   return [
-    "## What Redis has to do",
+    `## What ${group.database} has to do`,
     "",
-    "Commands that each request sends (by MONITOR, so without those that a script runs; commands sent together are one",
-    "round trip), bytes to and from Redis, and the CPU microseconds of the Redis process (by INFO).",
+    "Round trips of each request, as a proxy on the way counts them; " +
+      (group.name === "redis"
+        ? "the commands, by MONITOR, without those that a script runs; bytes to and from it; "
+        : "") +
+      "and CPU microseconds of its process.",
     "",
     ...table(
       ["", "on", ...columns.map(titleOf)],
-      rows
-        .filter((row) => row.store === "redis")
-        .map((row) => [row.name, row.framework, ...columns.map((name) => cellText(row.cells[name]!))]),
+      own.map((row) => [row.name, row.framework, ...columns.map((name) => databaseWork(row.cells[name]!))]),
+    ),
+    `## Throughput with ${group.database}`,
+    "",
+    "Requests a second at saturation, the server on one CPU and the database beside the load generator; CPU microseconds of",
+    "server and database together for each request, and how many times coatcheck's.",
+    "",
+    ...table(
+      ["", "on", ...columns.map(titleOf)],
+      own.map((row) => [
+        row.name,
+        row.framework,
+        ...columns.map((name) => throughput(row.cells[name]!, oursFor(row, rows)?.cells[name])),
+      ]),
     ),
   ];
+}
+
+function databaseWork({ roundTrips, redis, database }: Cell): string {
+  const { trips, commands = {} } = roundTrips!;
+  const names = Object.entries(commands).map(([name, n]) => (n === 1 ? name : `${plain(n)} ${name}`));
+  return [
+    names.length > 0 ? `${plain(trips)} (${names.join(", ")})` : plain(trips),
+    ...(redis ? [`${Math.round(redis.bytesIn)} / ${Math.round(redis.bytesOut)} bytes`] : []),
+    `${database!.median.toFixed(1)} µs`,
+  ].join("; ");
+}
+
+function throughput({ rate, both }: Cell, ours: Cell | undefined): string {
+  const text = `${Math.round(rate.median)}/s (${Math.round(rate.low)}–${Math.round(rate.high)}); ${value(both)} µs`;
+  return ours ? `${text}, ${times(ratio(both, ours.both))}` : text;
 }
 
 function lostUpdates(rows: readonly Row[]): string[] {
@@ -131,7 +173,7 @@ function warnings({ rows, machine }: Results): string[] {
   const idle = rows.flatMap((row) =>
     Object.entries(row.cells)
       .filter(([, { busy }]) => busy.median < BUSY_ENOUGH)
-      .map(([name, { busy }]) => `${row.name} on ${row.framework}, ${name}: ${Math.round(busy.median * 100)} %`),
+      .map(([name, { busy }]) => `${row.name} on ${row.framework}, ${name}: ${percent(busy.median)}`),
   );
   if (idle.length > 0) {
     lines.push(
@@ -139,9 +181,23 @@ function warnings({ rows, machine }: Results): string[] {
         `server at its ease, a little higher than under full load: ${idle.join("; ")}.`,
     );
   }
+  const windows = rows.flatMap((row) => Object.values(row.cells).map(({ samples }) => samples));
+  const used = windows.flatMap(calm);
+  lines.push(
+    `${used.length} of ${windows.flat().length} measurements count, those in which the kernel reports that others left the ` +
+      `server alone; among them others took ${percent(median(used.map(({ disturbed }) => disturbed)))} of the time.`,
+  );
   const noisiest = Math.max(...rows.flatMap((row) => Object.values(row.cells).map(({ cpu }) => noise(cpu))));
   lines.push(`The widest interval of a server's CPU time is ± ${(noisiest * 100).toFixed(1)} %.`);
   return lines.flatMap((line) => [line, ""]);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+function median(values: number[]): number {
+  return estimate(values).median;
 }
 
 function value(estimate: Estimate): string {
@@ -167,7 +223,8 @@ function plain(n: number): string {
   return String(Number(n.toFixed(2)));
 }
 
-function table(head: string[], lines: string[][]): string[] {
+/** Lines of Markdown. */
+export function table(head: string[], lines: string[][]): string[] {
   const row = (cells: string[]) => `| ${cells.join(" | ")} |`;
   return [row(head), row(head.map(() => "---")), ...lines.map(row), ""];
 }

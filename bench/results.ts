@@ -1,10 +1,11 @@
+import type { Checks, RoundTrips } from "./checks.ts";
 import type { Framework, StoreName } from "./contender.ts";
 import type { Entrant, Window } from "./entrant.ts";
 import type { Survivors } from "./lost-updates.ts";
 import type { Machine } from "./machine.ts";
 import type { RedisCost } from "./redis-counters.ts";
 import type { ScenarioName } from "./scenarios.ts";
-import { type Estimate, estimate } from "./statistics.ts";
+import { difference, type Estimate, estimate } from "./statistics.ts";
 
 /** What a run found out; the JSON file is one of these. */
 export interface Results {
@@ -32,15 +33,20 @@ export interface Cell {
   cpu: Estimate;
   /** What of it was spent in the kernel. */
   kernel: Estimate;
-  /** What of `cpu` the bare server of the same round does not need. */
+  /** What of `cpu` the bare server does not need. */
   added: Estimate;
+  /** CPU microseconds of the database for each request. */
+  database?: Estimate;
+  /** Of server and database together. */
+  both: Estimate;
   /** The server's share of its CPU. */
   busy: Estimate;
   rate: Estimate;
   setCookies: number;
-  redis?: { cpu: Estimate; bytesIn: number; bytesOut: number; commands: Record<string, number> };
-  /** Commands over the network for each request, by name. */
-  roundTrips?: Record<string, number>;
+  /** Bytes to and from Redis, and what INFO commandstats counted, scripts' commands among them. */
+  redis?: RedisCost;
+  roundTrips?: RoundTrips;
+  /** All windows; those that were disturbed do not count. */
   samples: Sample[];
 }
 
@@ -52,52 +58,61 @@ export interface Sample extends Window {
   redis?: RedisCost;
 }
 
-export type RoundTrips = Partial<Record<ScenarioName, Record<string, number>>>;
+/** A window that others took more of than this share counts only if there are not enough better ones. */
+const CALM = 0.05;
+const LEAST_WINDOWS = 7;
+
+/**
+ * The windows that others left alone: chosen by what the kernel says of the disturbance, never by the figures themselves.
+ */
+export function calm(samples: readonly Sample[]): Sample[] {
+  const sorted = samples.toSorted((one, other) => one.disturbed - other.disturbed);
+  return sorted.filter(({ disturbed }, i) => disturbed <= CALM || i < LEAST_WINDOWS);
+}
 
 export function summarize(
   entrants: readonly Entrant[],
   samples: readonly Sample[],
-  { survivors, roundTrips }: { survivors: Map<string, Survivors>; roundTrips: Map<string, RoundTrips> },
+  checks: ReadonlyMap<string, Checks>,
 ): Row[] {
+  const windows = (id: string | undefined, scenario: ScenarioName) =>
+    samples.filter((sample) => sample.id === id && sample.scenario === scenario);
   const bareIds = new Map(
     entrants.filter(({ store }) => store === "none").map(({ id, contender }) => [contender.framework, id]),
   );
+  const scenarios = new Set(samples.map(({ scenario }) => scenario));
   return entrants.map(({ id, name, store, contender: { framework, ours } }) => {
+    const { survivors, roundTrips } = checks.get(id) ?? {};
     const cells: Row["cells"] = {};
-    for (const [scenario, own] of Map.groupBy(
-      samples.filter((sample) => sample.id === id),
-      (sample) => sample.scenario,
-    )) {
-      const bare = (sample: Sample) =>
-        samples.find(
-          (other) =>
-            other.id === bareIds.get(framework) &&
-            other.scenario === scenario &&
-            other.lap === sample.lap &&
-            other.round === sample.round,
-        )!;
-      const trips = roundTrips.get(id)?.[scenario];
+    for (const scenario of scenarios) {
+      const all = windows(id, scenario);
+      const own = calm(all);
+      const cpus = own.map(({ cpu }) => cpu);
+      const bare = calm(windows(bareIds.get(framework), scenario)).map(({ cpu }) => cpu);
+      const trips = roundTrips?.[scenario];
+      const redis = own.flatMap((sample) => sample.redis ?? []);
+      const databases = own.flatMap(({ database }) => database ?? []);
       cells[scenario] = {
-        cpu: estimate(own.map(({ cpu }) => cpu)),
+        cpu: estimate(cpus),
         kernel: estimate(own.map(({ kernel }) => kernel)),
-        added: estimate(own.map((sample) => sample.cpu - bare(sample).cpu)),
+        added: difference(cpus, bare),
+        ...(databases.length > 0 && { database: estimate(databases) }),
+        both: estimate(own.map(({ cpu, database = 0 }) => cpu + database)),
         busy: estimate(own.map(({ busy }) => busy)),
         rate: estimate(own.map(({ rate }) => rate)),
         setCookies: middle(own.map(({ setCookies }) => setCookies)),
-        ...(store === "redis" && { redis: redisOf(own.map(({ redis }) => redis!)) }),
+        ...(redis.length > 0 && { redis: redisOf(redis) }),
         ...(trips && { roundTrips: trips }),
-        samples: own,
+        samples: all,
       };
     }
-    const survived = survivors.get(id);
-    return { id, name, framework, store, ours: ours ?? false, cells, ...(survived && { survivors: survived }) };
+    return { id, name, framework, store, ours: ours ?? false, cells, ...(survivors && { survivors }) };
   });
 }
 
-function redisOf(costs: RedisCost[]): NonNullable<Cell["redis"]> {
+function redisOf(costs: RedisCost[]): RedisCost {
   const commands = new Set(costs.flatMap((cost) => Object.keys(cost.commands)));
   return {
-    cpu: estimate(costs.map(({ cpu }) => cpu)),
     bytesIn: middle(costs.map(({ bytesIn }) => bytesIn)),
     bytesOut: middle(costs.map(({ bytesOut }) => bytesOut)),
     commands: Object.fromEntries(

@@ -1,25 +1,18 @@
 // npm run bench [-- --quick]: what a session costs, by library, framework and store. See README.md in this folder.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { type RedisServer, startRedis } from "../test/servers/redis.ts";
-import { CPUS, pin } from "./child.ts";
+import { checkAll } from "./checks.ts";
 import type { Framework } from "./contender.ts";
-import {
-  baselineOf,
-  CONNECTIONS,
-  type Entrant,
-  entrants,
-  type Generator,
-  RunningEntrant,
-  startGenerator,
-} from "./entrant.ts";
-import { countSurvivors, type Survivors } from "./lost-updates.ts";
+import type { Context } from "./context.ts";
+import { Databases } from "./databases.ts";
+import { baselineOf, CONNECTIONS, type Entrant, entrants, RunningEntrant, startGenerator } from "./entrant.ts";
 import { describeMachine } from "./machine.ts";
+import { plots } from "./plots.ts";
 import { profile } from "./profile.ts";
-import { countRedis, countRoundTrips } from "./redis-counters.ts";
+import { countRedis } from "./redis-counters.ts";
 import { markdown } from "./report.ts";
-import { type Results, type RoundTrips, type Sample, summarize } from "./results.ts";
-import { type ScenarioName, scenarioNames } from "./scenarios.ts";
+import { type Results, type Sample, summarize } from "./results.ts";
+import { scenarioNames } from "./scenarios.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -52,13 +45,13 @@ const HELP = `npm run bench [-- options]
 /** Faster servers get more requests, so that each measurement takes about as long. Comparisons stay in a framework. */
 const SHARE: Record<Framework, number> = { Express: 1, Fastify: 2, "node:http": 3 };
 
-/** Until V8 has compiled everything for good, which takes tens of thousands of requests; the same number for all. */
-const warmUp = Number(options["warm-up"] ?? (options.quick ? 8_000 : 25_000));
+/** Until V8 has compiled everything for good; the same number for all. */
+const warmUp = Number(options["warm-up"] ?? (options.quick ? 2_000 : 6_000));
 const laps = Number(options.laps ?? (options.quick ? 1 : 2));
 const rounds = Number(options.rounds ?? (options.quick ? 6 : 8));
-const requests = Number(options.requests ?? (options.quick ? 1_500 : 3_000));
+const requests = Number(options.requests ?? (options.quick ? 1_000 : 2_000));
 const minutes = Number(options.minutes ?? (options.quick ? 1.75 : 9.5));
-/** Of fewer the interval would say nothing. */
+/** In a lap. Of fewer the intervals would say nothing. */
 const LEAST_ROUNDS = 3;
 const started = Date.now();
 
@@ -71,10 +64,9 @@ async function main(): Promise<void> {
   const chosenScenarios = scenarioNames.filter((name) => options.scenarios?.split(",").includes(name) ?? true);
   mkdirSync(options.out, { recursive: true });
 
-  const redis = chosen.some(({ store }) => store === "redis") ? await startRedis() : undefined;
-  if (redis !== undefined) pin(redis.pid, CPUS.redis);
+  const databases = await Databases.start(chosen.map(({ store }) => store));
   const generator = await startGenerator();
-  const context: Context = { chosen, scenarios: chosenScenarios, redis, generator };
+  const context: Context = { chosen, scenarios: chosenScenarios, databases, generator };
   try {
     if (options.profile) {
       await profile({ ...context, count: warmUp, folder: `${options.out}/profiles` });
@@ -86,24 +78,18 @@ async function main(): Promise<void> {
       quick: options.quick,
       machine,
       settings: { connections: CONNECTIONS, requests, laps, rounds, minutes: (Date.now() - started) / 60_000 },
-      rows: summarize(chosen, samples, await checkAll(context)),
+      rows: summarize(chosen, samples, await checkAll(context, tellCheck)),
     };
     const file = `${options.out}/${options.quick ? "quick" : "bench"}`;
     const text = markdown(results);
     writeFileSync(`${file}.json`, `${JSON.stringify(results, null, 1)}\n`);
     writeFileSync(`${file}.md`, text);
+    for (const [name, svg] of Object.entries(plots(results))) writeFileSync(`${file}-${name}.svg`, svg);
     console.log(`\n${text}`);
   } finally {
     await generator.stop();
-    await redis?.stop();
+    await databases.stop();
   }
-}
-
-interface Context {
-  chosen: readonly Entrant[];
-  scenarios: readonly ScenarioName[];
-  redis: RedisServer | undefined;
-  generator: Generator;
 }
 
 function chosenEntrants(): Entrant[] {
@@ -152,7 +138,7 @@ async function measureAll(context: Context): Promise<Sample[]> {
 }
 
 async function takeTurn(
-  { scenarios, redis }: Context,
+  { scenarios, databases }: Context,
   running: RunningEntrant,
   countOn: (framework: Framework) => number,
   when: { lap: number; round: number },
@@ -160,14 +146,15 @@ async function takeTurn(
   const { entrant } = running;
   const count = countOn(entrant.contender.framework);
   const samples: Sample[] = [];
+  const redis = entrant.store === "redis" || entrant.store === "cached" ? databases.redis! : undefined;
   let seeded = false;
   for (const scenario of scenarios) {
     if (scenario !== "new" && !seeded) {
-      await redis?.cli("flushall");
+      await databases.of(entrant.store)?.clear();
       await running.seed();
       seeded = true;
     }
-    const counted = entrant.store === "redis" ? await countRedis(redis!) : undefined;
+    const counted = redis && (await countRedis(redis));
     const window = await running.measure(scenario, count);
     samples.push({
       id: entrant.id,
@@ -180,33 +167,12 @@ async function takeTurn(
   return samples;
 }
 
-/** What does not depend on the machine: round trips, and who loses updates. */
-async function checkAll({ chosen, scenarios, redis, generator }: Context) {
-  const survivors = new Map<string, Survivors>();
-  const roundTrips = new Map<string, RoundTrips>();
-  for (const entrant of chosen) {
-    if (entrant.store === "none") continue;
-    console.log(`${clock()}  lost updates and round trips  ${entrant.id}`);
-    const running = await RunningEntrant.start(entrant, redis?.url ?? "", generator);
-    survivors.set(entrant.id, await countSurvivors(running));
-    if (entrant.store === "redis") {
-      const trips: RoundTrips = {};
-      await running.seed();
-      for (const scenario of scenarios) {
-        await running.oneByOne(scenario, 20);
-        const count = 100;
-        const seen = await countRoundTrips(redis!, async () => void (await running.oneByOne(scenario, count)));
-        trips[scenario] = Object.fromEntries([...seen].map(([command, times]) => [command, times / count]));
-      }
-      roundTrips.set(entrant.id, trips);
-    }
-    await running.stop();
-  }
-  return { survivors, roundTrips };
+function startAll({ chosen, databases, generator }: Context): Promise<RunningEntrant[]> {
+  return Promise.all(chosen.map((entrant) => RunningEntrant.start(entrant, databases, generator)));
 }
 
-function startAll({ chosen, redis, generator }: Context): Promise<RunningEntrant[]> {
-  return Promise.all(chosen.map((entrant) => RunningEntrant.start(entrant, redis?.url ?? "", generator)));
+function tellCheck(id: string): void {
+  console.log(`${clock()}  lost updates and round trips  ${id}`);
 }
 
 function clock(): string {

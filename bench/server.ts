@@ -1,18 +1,21 @@
 // The process that is measured: one contender, and an ear for the harness.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import type { Contender, StoreName } from "./contender.ts";
 
-export type ServerQuestion =
-  /** Collects garbage, so that nobody pays for what was done before. */
-  | { ask: "collect" }
-  /** CPU time of this process so far, all its threads together, in microseconds by the kernel's accounting. */
-  | { ask: "cpu" }
-  | { ask: "profile" }
-  | { ask: "write profile"; file: string };
-export type ServerAnswer = number | NodeJS.CpuUsage;
+export type ServerQuestion = { ask: "times" } | { ask: "profile" } | { ask: "write profile"; file: string };
 
-const [name, store, redisUrl] = process.argv.slice(2) as [string, StoreName, string];
+/** In microseconds since the process began, by the kernel's accounting. */
+export interface Times {
+  /** On the CPU, all threads together. */
+  user: number;
+  system: number;
+  /** How long the main thread was ready to run and another had the CPU. */
+  waited: number;
+}
+export type ServerAnswer = number | Times;
+
+const [name, store, address] = process.argv.slice(2) as [string, StoreName, string];
 const { default: contender } = (await import(`./contenders/${name}.ts`)) as { default: Contender };
 const profiler = new Session();
 
@@ -20,15 +23,12 @@ process.on("message", async (question: ServerQuestion) => {
   process.send!(await answer(question));
 });
 process.on("disconnect", () => process.exit());
-process.send!(await contender.start(store, redisUrl));
+process.send!(await contender.start(store, address));
 
 async function answer(question: ServerQuestion): Promise<ServerAnswer> {
   switch (question.ask) {
-    case "collect":
-      globalThis.gc?.();
-      return 0;
-    case "cpu":
-      return process.cpuUsage();
+    case "times":
+      return { ...process.cpuUsage(), waited: waited() };
     case "profile":
       profiler.connect();
       await profiler.post("Profiler.enable");
@@ -41,5 +41,13 @@ async function answer(question: ServerQuestion): Promise<ServerAnswer> {
       profiler.disconnect();
       return 0;
     }
+  }
+}
+
+function waited(): number {
+  try {
+    return Number(readFileSync("/proc/self/schedstat", "utf8").split(" ")[1]) / 1000;
+  } catch {
+    return 0; // Only Linux tells.
   }
 }

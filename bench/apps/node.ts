@@ -6,8 +6,17 @@ import type { Fields } from "../session-data.ts";
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => unknown;
 
-/** The application on bare node:http. `wrap` adds the session. */
-export function nodeApp<Request>(actions: Actions<Request>, wrap: (handler: Handler) => Handler): Promise<number> {
+/** The application on bare node:http. `wrap` adds the session; `save` is for libraries that must be told to. */
+export function nodeApp<Request>(
+  actions: Actions<Request>,
+  wrap: (handler: Handler) => Handler,
+  save?: (request: Request) => Promise<void>,
+): Promise<number> {
+  function saved(request: Request, res: ServerResponse, text: string): void | Promise<void> {
+    if (save === undefined) return answer(res, text);
+    return save(request).then(() => answer(res, text));
+  }
+
   function answer(res: ServerResponse, text: string): void {
     res.setHeader("Content-Type", "text/plain; charset=utf-8");
     res.setHeader("Content-Length", Buffer.byteLength(text));
@@ -17,10 +26,10 @@ export function nodeApp<Request>(actions: Actions<Request>, wrap: (handler: Hand
   async function slowly(path: string, request: Request, res: ServerResponse): Promise<void> {
     await sleep(SLOW_MS);
     if (path === "/slow-change") {
-      answer(res, counted(actions.change(request)));
+      await saved(request, res, counted(actions.change(request)));
     } else {
       actions.set(request, path.slice("/slow-set/".length) as keyof Fields & `slot${number}`);
-      answer(res, "written");
+      await saved(request, res, "written");
     }
   }
 
@@ -31,10 +40,10 @@ export function nodeApp<Request>(actions: Actions<Request>, wrap: (handler: Hand
       case "/read":
         return answer(res, actions.read(request));
       case "/change":
-        return answer(res, counted(actions.change(request)));
+        return saved(request, res, counted(actions.change(request)));
       case "/new":
         actions.fill(request);
-        return answer(res, "created");
+        return saved(request, res, "created");
       case "/check":
         return answer(res, JSON.stringify(actions.all(request)));
       default:

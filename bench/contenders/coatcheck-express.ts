@@ -5,7 +5,14 @@ import { sessionsIn, withCoatcheck } from "./coatcheck.ts";
 
 export default {
   framework: "Express",
-  names: { memory: "coatcheck, memory", redis: "coatcheck, redis" },
+  names: {
+    memory: "coatcheck, memory",
+    file: "coatcheck, file",
+    redis: "coatcheck, redis",
+    cached: "coatcheck, cached(redis)",
+    postgres: "coatcheck, postgres",
+    mysql: "coatcheck, mysql",
+  },
   ours: true,
-  start: async (store, redisUrl) => expressApp(withCoatcheck, [session(await sessionsIn(store, redisUrl))]),
+  start: async (store, address) => expressApp(withCoatcheck, [session(await sessionsIn(store, address))]),
 } satisfies Contender;

@@ -5,10 +5,10 @@ import { sessionsIn, withCoatcheck } from "./coatcheck.ts";
 
 export default {
   framework: "Fastify",
-  names: { memory: "coatcheck, memory", redis: "coatcheck, redis" },
+  names: { memory: "coatcheck, memory", redis: "coatcheck, redis", cached: "coatcheck, cached(redis)" },
   ours: true,
-  async start(store, redisUrl) {
-    const sessions = await sessionsIn(store, redisUrl);
+  async start(store, address) {
+    const sessions = await sessionsIn(store, address);
     return fastifyApp(withCoatcheck, (app) => void app.register(session(sessions)));
   },
 } satisfies Contender;

@@ -7,10 +7,15 @@ import { sessionsIn, withCoatcheck } from "./coatcheck.ts";
 
 export default {
   framework: "node:http",
-  names: { memory: "coatcheck, memory", redis: "coatcheck, redis" },
+  names: {
+    memory: "coatcheck, memory",
+    file: "coatcheck, file",
+    redis: "coatcheck, redis",
+    cached: "coatcheck, cached(redis)",
+  },
   ours: true,
-  async start(store, redisUrl) {
-    const wrap = session(await sessionsIn(store, redisUrl));
+  async start(store, address) {
+    const wrap = session(await sessionsIn(store, address));
     return nodeApp<{ session: Session<Fields> }>(withCoatcheck, wrap);
   },
 } satisfies Contender;

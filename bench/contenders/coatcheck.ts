@@ -2,23 +2,39 @@
 // and there is no build that could be stale.
 import { createSessions, type Session, type SessionStore, type Sessions } from "../../src/index.ts";
 import { memory } from "../../src/stores/memory.ts";
-import { type Actions, SECRET, type StoreName } from "../contender.ts";
+import { type Actions, IDLE_SECONDS, SECRET, type StoreName } from "../contender.ts";
 import { type Fields, tenKeys } from "../session-data.ts";
 
 /** Defaults in everything, but for a cookie that travels over plain http. */
-export async function sessionsIn(store: StoreName, redisUrl: string): Promise<Sessions<Fields>> {
+export async function sessionsIn(store: StoreName, address: string): Promise<Sessions<Fields>> {
   return createSessions<Fields>({
-    store: await storeNamed(store, redisUrl),
+    store: await storeNamed(store, address),
     secret: SECRET,
     cookie: { secure: false },
-    idleTimeout: "20m",
+    idleTimeout: IDLE_SECONDS * 1000,
+    // Shorter only where sessions are to expire while something is measured.
+    sweepInterval: Math.min(IDLE_SECONDS / 6, 30) * 1000,
   });
 }
 
-async function storeNamed(name: StoreName, redisUrl: string): Promise<SessionStore> {
-  if (name === "memory") return memory();
-  const { redis } = await import("../../src/stores/redis/index.ts");
-  return redis({ url: redisUrl });
+/** Each process loads what its own store needs. */
+export async function storeNamed(name: StoreName, address: string): Promise<SessionStore> {
+  switch (name) {
+    case "file":
+      return (await import("../../src/stores/file.ts")).file({ path: address });
+    case "redis":
+      return (await import("../../src/stores/redis/index.ts")).redis({ url: address });
+    case "cached": {
+      const { cached } = await import("../../src/compose/index.ts");
+      return cached(await storeNamed("redis", address));
+    }
+    case "postgres":
+      return (await import("../../src/stores/postgres.ts")).postgres({ url: address, createTable: true });
+    case "mysql":
+      return (await import("../../src/stores/mysql.ts")).mysql({ url: address, createTable: true });
+    default:
+      return memory();
+  }
 }
 
 export const withCoatcheck: Actions<{ session: Session<Fields> }> = {

@@ -4,7 +4,7 @@ import { RedisStore } from "connect-redis";
 import type { FastifyPluginCallback } from "fastify";
 import { createClient } from "redis";
 import { fastifyApp } from "../apps/fastify.ts";
-import { type Contender, SECRET } from "../contender.ts";
+import { type Contender, IDLE_SECONDS, SECRET } from "../contender.ts";
 import { withPlainObject } from "./plain-object.ts";
 
 // Its types would say that every Fastify request has its session, and coatcheck's say that it has coatcheck's.
@@ -17,13 +17,13 @@ const session = createRequire(import.meta.url)("@fastify/session") as FastifyPlu
 export default {
   framework: "Fastify",
   names: { memory: "@fastify/session, memory", redis: "@fastify/session, connect-redis" },
-  async start(store, redisUrl) {
+  async start(store, url) {
     const options = { secret: SECRET, saveUninitialized: false, cookie: { secure: false, sameSite: "lax" } };
     const more =
       store === "memory"
         ? { rolling: false }
         : {
-            store: new RedisStore({ client: await createClient({ url: redisUrl }).connect(), ttl: 20 * 60 }),
+            store: new RedisStore({ client: await createClient({ url }).connect(), ttl: IDLE_SECONDS }),
           };
     return fastifyApp(withPlainObject, (app) => {
       app.register(cookie);

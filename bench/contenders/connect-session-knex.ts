@@ -1,0 +1,24 @@
+import { createRequire } from "node:module";
+import knex from "knex";
+import { withExpressSession } from "./with-express-session.ts";
+
+const { ConnectSessionKnexStore } = createRequire(import.meta.url)("connect-session-knex") as {
+  ConnectSessionKnexStore: new (options: object) => { ready: Promise<unknown> };
+};
+
+const CLIENTS: Record<string, string> = { postgres: "pg", mysql: "mysql2" };
+
+/**
+ * Its sessions live for a day after the last change, whatever is read: with a cookie that has no age it writes nothing on
+ * a read, which is the cheapest it can do.
+ */
+export default withExpressSession(
+  { postgres: "express-session, connect-session-knex", mysql: "express-session, connect-session-knex" },
+  async (name, connection) => {
+    // Not "sessions", which is express-mysql-session's in the same database.
+    const options = { knex: knex({ client: CLIENTS[name]!, connection }), tableName: "knex_sessions" };
+    const store = new ConnectSessionKnexStore(options);
+    await store.ready;
+    return store;
+  },
+);
