@@ -5,7 +5,12 @@ import { sessionsIn, withCoatcheck } from "./coatcheck.ts";
 
 export default {
   framework: "Fastify",
-  names: { memory: "coatcheck, memory", redis: "coatcheck, redis", cached: "coatcheck, cached(redis)" },
+  names: {
+    memory: "coatcheck, memory",
+    cookie: "coatcheck, sealed cookie",
+    redis: "coatcheck, redis",
+    cached: "coatcheck, cached(redis)",
+  },
   ours: true,
   async start(store, address) {
     const sessions = await sessionsIn(store, address);

@@ -9,6 +9,7 @@ export default {
   framework: "node:http",
   names: {
     memory: "coatcheck, memory",
+    cookie: "coatcheck, sealed cookie",
     file: "coatcheck, file",
     redis: "coatcheck, redis",
     cached: "coatcheck, cached(redis)",

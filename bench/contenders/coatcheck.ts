@@ -20,6 +20,8 @@ export async function sessionsIn(store: StoreName, address: string): Promise<Ses
 /** Each process loads what its own store needs. */
 export async function storeNamed(name: StoreName, address: string): Promise<SessionStore> {
   switch (name) {
+    case "cookie":
+      return (await import("../../src/stores/sealed-cookie.ts")).sealedCookie();
     case "file":
       return (await import("../../src/stores/file.ts")).file({ path: address });
     case "redis":
