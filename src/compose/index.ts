@@ -1,4 +1,5 @@
 export { type CachedOptions, cached } from "./cached.ts";
+export { type FailoverOptions, type FailoverStore, failover } from "./failover.ts";
 export {
   type CopyOptions,
   type CopyProgress,

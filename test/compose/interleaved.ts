@@ -31,7 +31,7 @@ export async function interleave(
   actors: ((actor: Actor) => Promise<void>)[],
   afterStep: () => Promise<void>,
 ): Promise<void> {
-  const waiting = new Map<number, () => void>();
+  const waiting: { number: number; go: () => void }[] = [];
   const dead = new Set<number>();
   let running = actors.length;
   const failures: unknown[] = [];
@@ -39,7 +39,7 @@ export async function interleave(
   for (const [number, run] of actors.entries()) {
     const step = <T>(call: () => Promise<T>) =>
       new Promise<T>((resolve, reject) => {
-        waiting.set(number, () => call().then(resolve, reject));
+        waiting.push({ number, go: () => call().then(resolve, reject) });
       });
     run({
       through: (store) => gated(store, step),
@@ -55,16 +55,15 @@ export async function interleave(
     await turnOfLoop();
     if (failures.length > 0) throw failures[0];
     if (running === dead.size) return;
-    const ready = [...waiting.keys()].filter((number) => !dead.has(number));
+    const ready = waiting.filter(({ number }) => !dead.has(number));
     if (ready.length === 0) continue;
-    const number = ready[random(ready.length)]!;
+    const next = ready[random(ready.length)]!;
     if (killOneIn > 0 && random(killOneIn) === 0) {
-      dead.add(number);
+      dead.add(next.number);
       continue;
     }
-    const go = waiting.get(number)!;
-    waiting.delete(number);
-    go();
+    waiting.splice(waiting.indexOf(next), 1);
+    next.go();
     await turnOfLoop();
     await afterStep();
   }

@@ -1,4 +1,4 @@
-import { migrating, partitioned } from "../../src/compose/index.ts";
+import { failover, migrating, partitioned } from "../../src/compose/index.ts";
 import type { SessionStore } from "../../src/store.ts";
 import { file } from "../../src/stores/file.ts";
 import { postgres } from "../../src/stores/postgres.ts";
@@ -10,6 +10,7 @@ export type Spec =
   | { redis: string; keepExpired?: "1m" }
   | { postgres: string }
   | { partitioned: { name: string; store: Spec }[] }
+  | { failover: { primary: Spec; standby: Spec } }
   | { migrating: { from: Spec; to: Spec; phase?: "prepare" | "move" } };
 
 /** Makes the store. What is described alike is one and the same store, as where a part stands in two composed ones. */
@@ -29,6 +30,9 @@ export function storeOf(spec: Spec): SessionStore {
     if ("postgres" in spec) return postgres({ url: spec.postgres, createTable: true });
     if ("partitioned" in spec)
       return partitioned(spec.partitioned.map(({ name, store }) => ({ name, store: make(store) })));
+    if ("failover" in spec) {
+      return failover({ primary: make(spec.failover.primary), standby: make(spec.failover.standby), after: "500ms" });
+    }
     const { from, to, ...options } = spec.migrating;
     return migrating({ from: make(from), to: make(to), ...options });
   }
