@@ -1,4 +1,4 @@
-import type { SessionStore, SessionWrite } from "../../store.ts";
+import type { SessionStore, SessionWrite, Version } from "../../store.ts";
 import type { Office } from "./office.ts";
 
 /** Brings the standby what the primary has. */
@@ -69,15 +69,21 @@ export class Mirror {
    * then what the primary has.
    */
   async bring(key: string): Promise<void> {
+    let created: Version | undefined;
     for (;;) {
       const copy = await this.#standby.read(key);
-      if (await this.#office.ask()) return;
+      if (await this.#office.ask()) {
+        // It took over while the copy was made: the session may have ended there before, and must not come back.
+        if (created !== undefined) await this.#standby.delete(key, created);
+        return;
+      }
       const session = await this.#primary.read(key);
       if (session === undefined) {
         if (copy === undefined || (await this.#standby.delete(key, copy.version))) return;
       } else if (copy === undefined) {
+        const answer = await this.#standby.create(key, content(session));
         // Once more from the start: if the session has ended meanwhile, nobody else takes the copy away.
-        await this.#standby.create(key, content(session));
+        created = answer === "exists" ? undefined : answer;
       } else if (!isSame(copy, session)) {
         const answer = await this.#standby.update(key, content(session), copy.version);
         if (answer !== "conflict" && answer !== "gone") return;
