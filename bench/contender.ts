@@ -15,7 +15,10 @@ export interface Contender {
   readonly names: Readonly<Partial<Record<StoreName, string>>>;
   /** True for the library that the others are compared with. */
   readonly ours?: true;
-  /** Starts an application on a free port, which it gives. `address` is the database's URL, or a directory for `file`. */
+  /**
+   * Starts an application on a free port, which it gives. `address` is the database's URL, those of a Redis Cluster with
+   * commas between them, or a directory for `file`.
+   */
   start(store: StoreName, address: string): Promise<number>;
 }
 

@@ -24,8 +24,11 @@ export async function storeNamed(name: StoreName, address: string): Promise<Sess
       return (await import("../../src/stores/sealed-cookie.ts")).sealedCookie();
     case "file":
       return (await import("../../src/stores/file.ts")).file({ path: address });
-    case "redis":
-      return (await import("../../src/stores/redis/index.ts")).redis({ url: address });
+    case "redis": {
+      const { redis } = await import("../../src/stores/redis/index.ts");
+      const nodes = address.split(",");
+      return redis(nodes.length > 1 ? { cluster: { nodes } } : { url: address });
+    }
     case "cached": {
       const { cached } = await import("../../src/compose/index.ts");
       return cached(await storeNamed("redis", address));

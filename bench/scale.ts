@@ -1,0 +1,116 @@
+// npm run bench:scale: whether a request costs the same on more servers and more Redis nodes, which is what makes a farm
+// grow by adding to it. Two CPUs can't show three nodes' throughput; they can show what a request takes of each process.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { startRedis, startRedisCluster } from "../test/servers/redis.ts";
+import { CPUS, pin } from "./child.ts";
+import { cpuOf, Databases } from "./databases.ts";
+import { entrants, RunningEntrant, startGenerator } from "./entrant.ts";
+import { describeMachine } from "./machine.ts";
+import { table } from "./report.ts";
+import type { ScenarioName } from "./scenarios.ts";
+import { type Estimate, estimate } from "./statistics.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    requests: { type: "string", default: "4000" },
+    rounds: { type: "string", default: "8" },
+    out: { type: "string", default: new URL("results", import.meta.url).pathname },
+  },
+});
+
+const REQUESTS = Number(options.requests);
+const ROUNDS = Number(options.rounds);
+const SCENARIOS = ["read", "change"] as const satisfies ScenarioName[];
+const entrant = entrants.find(({ id }) => id === "coatcheck-node+redis")!;
+const none = await Databases.start([]);
+
+interface Row {
+  nodes: number;
+  servers: number;
+  scenario: ScenarioName;
+  /** CPU microseconds for each request: of the server that answers it, and of all nodes together. */
+  server: Estimate;
+  redis: Estimate;
+  /** The share of the node that had most to do. */
+  busiest: number;
+}
+
+const machine = describeMachine();
+const rows: Row[] = [];
+for (const count of [1, 2, 3]) {
+  const { nodes, address, stop } = await startNodes(count);
+  for (const node of nodes) pin(node.pid, CPUS.database);
+  for (const servers of [1, 2]) rows.push(...(await measure(nodes, address, servers)));
+  await stop();
+}
+await none.stop();
+mkdirSync(options.out, { recursive: true });
+const results = { date: new Date().toISOString(), machine, rows };
+writeFileSync(`${options.out}/scale.json`, `${JSON.stringify(results, null, 1)}\n`);
+writeFileSync(`${options.out}/scale.md`, markdown());
+console.log(markdown());
+
+/** One server is no Cluster, as nobody would have one of it. */
+async function startNodes(count: number) {
+  if (count === 1) {
+    const server = await startRedis();
+    return { nodes: [server], address: server.url, stop: () => server.stop() };
+  }
+  const { nodes, urls, stop } = await startRedisCluster(count);
+  return { nodes, address: urls.join(","), stop };
+}
+
+async function measure(nodes: { pid: number }[], address: string, servers: number): Promise<Row[]> {
+  const farm = await Promise.all(
+    Array.from({ length: servers }, async () => {
+      const generator = await startGenerator();
+      return { generator, running: await RunningEntrant.start(entrant, none, generator, { address }) };
+    }),
+  );
+  const measured: Row[] = [];
+  const all = (name: ScenarioName, count: number) =>
+    Promise.all(farm.map(({ running }) => running.measure(name, count)));
+  await all("new", REQUESTS);
+  for (const scenario of SCENARIOS) {
+    const [server, redis, busiest]: [number[], number[], number[]] = [[], [], []];
+    for (let round = -1; round < ROUNDS; round++) {
+      await Promise.all(farm.map(({ running }) => running.seed()));
+      const before = nodes.map(({ pid }) => cpuOf(pid));
+      const windows = await all(scenario, REQUESTS);
+      const used = nodes.map(({ pid }, i) => cpuOf(pid) - before[i]!);
+      if (round < 0) continue; // The warm-up.
+      const sum = used.reduce((total, one) => total + one, 0);
+      server.push(...windows.map(({ cpu }) => cpu));
+      redis.push(sum / REQUESTS / servers);
+      busiest.push(Math.max(...used) / sum);
+    }
+    const row = { server: estimate(server), redis: estimate(redis), busiest: estimate(busiest).median };
+    measured.push({ nodes: nodes.length, servers, scenario, ...row });
+    console.log(nodes.length, servers, scenario, row);
+  }
+  for (const { running, generator } of farm) {
+    await running.stop();
+    await generator.stop();
+  }
+  return measured;
+}
+
+function markdown(): string {
+  const value = ({ median, low, high }: Estimate) => `${median.toFixed(1)} (${low.toFixed(1)}–${high.toFixed(1)})`;
+  return [
+    "# More servers, more Redis nodes",
+    "",
+    `${results.date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, load before the run ${machine.loadBefore.toFixed(1)}. ` +
+      "coatcheck on node:http; one Redis server, then a Cluster of two and of three, one and two server processes at full " +
+      "load. CPU microseconds for each request: medians, with the intervals that hold them 19 times in 20. If they don't grow " +
+      "with servers and nodes, twice the machines serve twice the requests.",
+    "",
+    ...table(
+      ["Redis nodes", "servers", "request", "of the server", "of all nodes together", "share of the busiest node"],
+      rows.map(({ nodes, servers, scenario, server, redis, busiest }) => [
+        ...[String(nodes), String(servers), scenario, value(server), value(redis), `${(busiest * 100).toFixed(0)} %`],
+      ]),
+    ),
+  ].join("\n");
+}
