@@ -124,7 +124,7 @@ export class Leases {
           }
         }
         if (now >= giveUpAt) throw new LockTimeoutError(key, this.#limits.maxWait);
-        if (freeAt > now) await watcher.wait(Math.min(freeAt, giveUpAt) - now + 1);
+        await watcher.wait(Math.min(freeAt, giveUpAt) - now + 1);
       }
     } finally {
       stopListening?.();
@@ -222,8 +222,7 @@ export class Lease {
   }
 
   #canHandOn(): boolean {
-    const isLeased = this.#claim.record.lease !== undefined && this.#over === undefined;
-    return isLeased && this.#place.isWaitedFor && !this.#isStreakOver();
+    return this.#claim.record.lease !== undefined && this.#place.isWaitedFor && !this.#isStreakOver();
   }
 
   #isStreakOver(): boolean {

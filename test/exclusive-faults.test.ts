@@ -2,109 +2,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
-import { type CookieSource, LeaseLostError, LockTimeoutError, StoreError } from "../src/index.ts";
+import { LeaseLostError, StoreError } from "../src/index.ts";
 import type { Browser } from "./support/browser.ts";
-import { farm, increment, LEASE, settledWithin } from "./support/farm.ts";
-import { clock, type Data, MINUTE, named } from "./support/set-up.ts";
-import type { Operation, WatchedStore } from "./support/stores.ts";
+import { assertFree, fail, farm, increment, LEASE, repair, settledWithin, stall } from "./support/farm.ts";
+import { all, clock, type Data, MINUTE, named } from "./support/set-up.ts";
 
-/** The next call of this kind waits in front of the store until it is let through. */
-function stall(store: WatchedStore, operation: Operation): { reached: Promise<void>; pass(): void } {
-  const reached = Promise.withResolvers<void>();
-  const passed = Promise.withResolvers<void>();
-  store.before = async (called) => {
-    if (called !== operation) return;
-    store.before = undefined;
-    reached.resolve();
-    await passed.promise;
-  };
-  return { reached: reached.promise, pass: passed.resolve };
+/** Those that keep the process running. */
+function refdTimers(): number {
+  return process.getActiveResourcesInfo().filter((what) => what === "Timeout").length;
 }
-
-/** From now on, calls of this kind fail. */
-function fail(store: WatchedStore, operation: Operation): void {
-  store.before = (called) => {
-    if (called === operation) throw new Error("the test cuts the connection");
-  };
-}
-
-function repair(store: WatchedStore): void {
-  store.before = store.after = undefined;
-}
-
-/** Another server gets the session at once: nobody was waited for, and no lease had to run out. */
-async function assertFree({ browser, servers, openAt }: Awaited<ReturnType<typeof farm>>): Promise<void> {
-  const other = servers.length - 1;
-  const before = named(servers[other]!.events, "wait").length;
-  const session = await openAt(other);
-  const n = session.get("n") as number;
-  session.set("n", n + 1);
-  await session.commit();
-  assert.deepEqual(await browser.contents(), { n: n + 1 });
-  assert.equal(named(servers[other]!.events, "wait").length, before);
-  assert.deepEqual(named(servers[other]!.events, "takeover"), []);
-}
-
-describe("a session that is handed on", () => {
-  test("is not seen by a request that came after its end", async () => {
-    const { servers, openAt } = await farm(2);
-    const reading = await openAt(0);
-    assert.equal(await servers[1]!.sessions.revoke(reading.id), true);
-    const next = openAt(0);
-    await reading.commit();
-    assert.equal((await next).isNew, true);
-  });
-
-  test("is not seen by those who waited when its end was noticed", async () => {
-    const { servers, openAt } = await farm(2);
-    const saving = await openAt(0);
-    const next = openAt(0);
-    await servers[1]!.sessions.revoke(saving.id);
-    saving.set("n", 1);
-    assert.equal(await saving.save(), false);
-    assert.equal((await next).isNew, true);
-  });
-
-  test("is looked at by a request that came later, and has not to be claimed anew", async () => {
-    const { store, openAt } = await farm(1);
-    const reading = await openAt(0);
-    const next = openAt(0);
-    await reading.commit();
-    assert.equal((await next).get("n"), 0);
-    await (await next).commit();
-    assert.deepEqual(store.calls, ["read", "update", "read", "update"]);
-  });
-
-  test("has the version that the last renewal left", async () => {
-    const { store, browser, openAt } = await farm(1);
-    const reading = await openAt(0);
-    const renewal = stall(store, "update");
-    await renewal.reached;
-    const next = openAt(0);
-    const released = reading.commit();
-    assert.equal(await settledWithin(released, 20), false);
-    renewal.pass();
-    await released;
-    (await next).set("n", 1);
-    await (await next).commit();
-    assert.deepEqual(await browser.contents(), { n: 1 });
-  });
-
-  test("is let go of if whoever was to have it leaves at that moment", async () => {
-    const all = await farm(2, { maxWait: 100 });
-    const { store, openAt } = all;
-    const session = await openAt(0);
-    const next = assert.rejects(openAt(0), LockTimeoutError);
-    session.set("n", 1);
-    const write = stall(store, "update");
-    const committed = session.commit();
-    await write.reached;
-    await next;
-    write.pass();
-    await committed;
-    await assertFree(all);
-  });
-});
 
 describe("a request that has the session, and whose store fails", () => {
   for (const [what, operation] of [
@@ -138,6 +44,35 @@ describe("a request that has the session, and whose store fails", () => {
     (await next).set("m", 1);
     await (await next).commit();
     assert.deepEqual(await browser.contents(), { n: 0, m: 1 });
+  });
+
+  test("does not hand it on if it does not know what became of it", async () => {
+    const { store, openAt, browser } = await farm(1, {}, { encryption: "off" });
+    const [first, next] = [openAt(0), openAt(0)];
+    const session = await first;
+    session.set("n", 1);
+    store.after = () => {
+      store.after = undefined;
+      throw new Error("the test cuts the connection");
+    };
+    await assert.rejects(async () => session.commit(), StoreError);
+    (await next).set("m", 1);
+    await (await next).commit();
+    assert.deepEqual(await browser.contents(), { n: 1, m: 1 });
+  });
+
+  test("moves it when a renewal under way is done", async () => {
+    const { store, openAt, browser } = await farm(1);
+    const session = await openAt(0);
+    session.set("n", 1);
+    const renewal = stall(store, "update");
+    await renewal.reached;
+    const moved = session.regenerate();
+    assert.equal(await settledWithin(moved, 20), false);
+    renewal.pass();
+    assert.equal(await moved, true);
+    await browser.end(session);
+    assert.deepEqual(await browser.contents(), { n: 1 });
   });
 
   test("tries one renewal at a time", async () => {
@@ -190,6 +125,66 @@ describe("a request that has the session", () => {
     assert.deepEqual(await all.browser.contents(), { n: 2 });
   });
 
+  test("leaves nothing behind: no calls to the store, and no timers", async () => {
+    for (const end of ["commit", "save", "destroy", "regenerate", "reload"] as const) {
+      const timers = refdTimers();
+      const { store, openAt, servers } = await farm(1);
+      const [first, next] = [openAt(0), openAt(0)];
+      const session = await first;
+      if (end === "reload") await servers[0]!.sessions.revoke(session.id);
+      else session.set("n", 1);
+      await session[end]();
+      await session.commit();
+      await (await next).commit();
+      assert.equal(refdTimers(), timers);
+      store.calls.length = 0;
+      await sleep(LEASE / 2);
+      assert.deepEqual(store.calls, [], end);
+    }
+  });
+
+  test("keeps what else is in the record", async () => {
+    const { browser, openAt, servers } = await farm(1, {}, { cookie: { maxAge: "30d" } });
+    await browser.request((session) => {
+      session.owner = "ann";
+    });
+    const session = await openAt(0);
+    assert.deepEqual(
+      (await all(servers[0]!.sessions.list({ owner: "ann" }))).map(({ owner }) => owner),
+      ["ann"],
+    );
+    assert.deepEqual(await session.commit(), []);
+    const reading = await openAt(0);
+    assert.equal(reading.owner, "ann");
+    assert.deepEqual(await reading.commit(), []);
+  });
+
+  test("can begin another when it has ended it", async () => {
+    const { browser, openAt } = await farm(2);
+    const session = await openAt(0);
+    await session.destroy();
+    for (const n of [1, 2, 3]) {
+      session.set("n", n);
+      assert.equal(await session.save(), true);
+    }
+    assert.equal(await session.regenerate(), true);
+    session.set("n", 4);
+    await browser.end(session);
+    assert.deepEqual(await browser.contents(), { n: 4 });
+  });
+
+  test("can't regenerate it when it is gone, or another's", async () => {
+    const { servers, openAt, browser } = await farm(2, { maxHold: 1 });
+    const stuck = await openAt(0);
+    await (await openAt(1)).commit();
+    await assert.rejects(stuck.regenerate(), LeaseLostError);
+    const late = await openAt(0);
+    await servers[1]!.sessions.revoke(late.id);
+    assert.equal(await late.regenerate(), false);
+    assert.deepEqual(await late.commit(), []);
+    assert.deepEqual(await browser.contents(), {});
+  });
+
   test("reports once that it has lost it", async () => {
     const { servers, openAt } = await farm(2, { maxHold: 1 });
     const stuck = await openAt(0);
@@ -213,7 +208,9 @@ describe("a request that has the session", () => {
     const tick = clock(t);
     const { openAt, store, browser } = await farm(1, {}, { idleTimeout: "20m" });
     tick(15 * MINUTE);
-    await (await openAt(0)).commit();
+    const session = await openAt(0);
+    assert.equal(session.expiresAt, Date.now() + 20 * MINUTE);
+    await session.commit();
     assert.deepEqual(store.calls, ["read", "update", "update"]);
     tick(15 * MINUTE);
     assert.deepEqual(await browser.contents(), { n: 0 });
@@ -235,71 +232,6 @@ describe("a request that has the session", () => {
     assert.equal((await openAt(0)).isNew, true);
     assert.equal(named(servers[0]!.events, "takeover").length, 0);
   });
-});
-
-describe("waiting for a session", () => {
-  test("ends after maxWait also if others are always first", async () => {
-    const { store, browser, openAt } = await farm(1, { maxWait: 100 });
-    const { update } = store;
-    store.update = async (at, session, ifVersion) => {
-      const { value, expiresAt, version } = (await store.read(at))!;
-      await update(at, { value, expiresAt }, version);
-      return update(at, session, ifVersion);
-    };
-    await assert.rejects(openAt(0), LockTimeoutError);
-    store.update = update;
-    await increment(browser);
-  });
-
-  test("may take longer than a timer can", async () => {
-    const { browser, openAt } = await farm(1, { maxWait: "30d" });
-    const session = await openAt(0);
-    const next = increment(browser);
-    assert.equal(await settledWithin(next, 20), false);
-    await session.commit();
-    await next;
-  });
-
-  test("for too long is no outage, in which a request may go on without a session", async () => {
-    const { store, openAt } = await farm(1, { maxWait: 50 }, { onStoreError: "anonymous", storeTimeout: 50 });
-    const session = await openAt(0);
-    await assert.rejects(openAt(0), LockTimeoutError);
-    await session.commit();
-    fail(store, "update");
-    const anonymous = await openAt(0);
-    assert.equal(anonymous.isNew, true);
-    anonymous.set("n", 1);
-    await assert.rejects(async () => anonymous.commit(), StoreError);
-  });
-
-  test("ends when the sessions are closed", async () => {
-    const { servers, openAt } = await farm(2);
-    await openAt(0);
-    const next = assert.rejects(openAt(1), StoreError);
-    await turn();
-    await servers[1]!.sessions.close();
-    await next;
-  });
-
-  for (const [name, source] of Object.entries({
-    "a connection that is closed": (cookie: string) =>
-      ({ headers: { cookie }, socket: { destroyed: true, once() {}, off() {} } }) as unknown as CookieSource,
-    "a Request that is aborted": (cookie: string) =>
-      new Request("http://localhost/", { headers: { cookie }, signal: AbortSignal.abort() }),
-  })) {
-    test(`is not for ${name} already`, async () => {
-      const { browser, servers, openAt } = await farm(1);
-      const { sessions } = servers[0]!;
-      const session = await openAt(0);
-      const gone = sessions.open(source(browser.cookie!), { mode: "exclusive" });
-      await assert.rejects(gone, { code: "COATCHECK_CLIENT_GONE" });
-      await session.commit();
-      // If it gets the session at once, it keeps it no longer than a lease unless it commits.
-      await sessions.open(source(browser.cookie!), { mode: "exclusive" });
-      await increment(browser);
-      assert.deepEqual(await browser.contents(), { n: 1 });
-    });
-  }
 });
 
 interface Step {

@@ -14,7 +14,7 @@ function increments(browser: Browser<Data>, count: number): Promise<unknown> {
 
 describe("an exclusive request", () => {
   test("has the session to itself: 100 parallel n++ give 100, with a write for each", async () => {
-    const { browser, store } = await farm(1);
+    const { browser, store } = await farm(1, { lease: "10s" });
     await increments(browser, 100);
     assert.deepEqual(await browser.contents(), { n: 100 });
     // The first claims it, the last lets go of it with its write; in between it is handed on.
@@ -262,11 +262,19 @@ describe("waiting", () => {
   });
 
   test("is reported, with its time", async () => {
-    const { browser, servers } = await farm(1);
-    await increments(browser, 3);
-    const waits = named(servers[0]!.events, "wait");
-    assert.equal(waits.length, 2);
-    assert.ok(waits.every(({ waited }) => waited >= 0));
+    const { browser, servers, openAt } = await farm(2);
+    const session = await openAt(0);
+    const waiting = [openAt(1), openAt(1)];
+    assert.equal(await settledWithin(waiting[0]!, 20), false);
+    await session.commit();
+    for (const next of waiting) await (await next).commit();
+    await increment(browser);
+    const waits = servers.map(({ events }) => named(events, "wait"));
+    assert.deepEqual(
+      waits.map(({ length }) => length),
+      [0, 2],
+    );
+    assert.ok(waits[1]!.every(({ id, waited }) => id === session.id && waited >= 20));
   });
 
   test("goes by the store's word where it gives one", async () => {
@@ -289,10 +297,10 @@ describe("waiting", () => {
 
 describe("a client that leaves", () => {
   /** A request whose connection the test can cut. */
-  function request(cookie: string | undefined): { source: CookieSource; cut(): void } {
+  function request(cookie: string | undefined): { source: CookieSource; socket: EventEmitter; cut(): void } {
     const socket = new EventEmitter();
     const source = { headers: { cookie }, socket } as unknown as CookieSource;
-    return { source, cut: () => socket.emit("close") };
+    return { source, socket, cut: () => socket.emit("close") };
   }
 
   for (const servers of [1, 2]) {
@@ -300,7 +308,7 @@ describe("a client that leaves", () => {
       const { browser, servers: all } = await farm(servers);
       const session = await browser.open("exclusive");
       const { source, cut } = request(browser.cookie);
-      const waiting = all.at(-1)!.sessions.open(source, { mode: "exclusive" });
+      const waiting = all[0]!.sessions.open(source, { mode: "exclusive" });
       await sleep(20);
       cut();
       await assert.rejects(waiting, { code: "COATCHECK_CLIENT_GONE" });
@@ -309,6 +317,29 @@ describe("a client that leaves", () => {
       assert.deepEqual(await browser.contents(), { n: 1 });
     });
   }
+
+  test("or not: nothing listens to a connection that is kept for the next request", async () => {
+    const { browser, servers, openAt } = await farm(2);
+    const { source, socket } = request(browser.cookie);
+    const session = await openAt(0);
+    const waiting = [0, 1, 1].map((server) => servers[server]!.sessions.open(source, { mode: "exclusive" }));
+    await sleep(20);
+    await session.commit();
+    await Promise.all(waiting.map(async (next) => (await next).commit()));
+    assert.equal(socket.listenerCount("close"), 0);
+  });
+
+  test("by the end of its stream, over a connection that others use, is not waited with either", async () => {
+    const { browser, servers, openAt } = await farm(1);
+    const session = await openAt(0);
+    const { source, socket: stream } = request(browser.cookie);
+    const http2 = { ...(source as object), socket: new EventEmitter(), stream } as unknown as CookieSource;
+    const waiting = servers[0]!.sessions.open(http2, { mode: "exclusive" });
+    await turn();
+    stream.emit("close");
+    await assert.rejects(waiting, { code: "COATCHECK_CLIENT_GONE" });
+    await session.commit();
+  });
 
   test("by an aborted Request is not waited with either", async () => {
     const { browser, servers } = await farm(1);
