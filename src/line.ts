@@ -65,7 +65,7 @@ export class Place<Claim> {
   readonly handed: HandedOn<Claim>;
   readonly #lines: Map<string, Waiter<Claim>[]>;
   readonly #key: string;
-  isLeft = false;
+  #isLeft = false;
 
   constructor(lines: Map<string, Waiter<Claim>[]>, key: string, waited: boolean, handed: HandedOn<Claim>) {
     this.#lines = lines;
@@ -74,14 +74,18 @@ export class Place<Claim> {
     this.handed = handed;
   }
 
+  get isLeft(): boolean {
+    return this.#isLeft;
+  }
+
   /** True if somebody waits behind this one. */
   get isWaitedFor(): boolean {
-    return !this.isLeft && this.#lines.get(this.#key)!.length > 0;
+    return !this.#isLeft && this.#lines.get(this.#key)!.length > 0;
   }
 
   leave(handed?: HandedOn<Claim>): void {
-    if (this.isLeft) return;
-    this.isLeft = true;
+    if (this.#isLeft) return;
+    this.#isLeft = true;
     const next = this.#lines.get(this.#key)!.shift();
     if (next === undefined) this.#lines.delete(this.#key);
     else next.call(handed);
