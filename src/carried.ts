@@ -1,5 +1,5 @@
 import type { Cipher } from "./cipher.ts";
-import type { SessionStore, SessionWrite, StoredSession, Version } from "./store.ts";
+import type { SessionStore, SessionWrite, StoreAtOnce, StoredSession, Version } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
 
 const EXPIRY_BYTES = 6;
@@ -50,19 +50,27 @@ export class CarriedStore implements SessionStore {
     return this.#hasChanged && this.#session !== undefined;
   }
 
+  /** Nothing has to be waited for. */
+  readonly atOnce: Required<StoreAtOnce> = {
+    read: (key) => this.#at(key),
+    create: (key, session) => this.#put(key, session, 0),
+    update: (key, session, ifVersion) => {
+      const there = this.#at(key);
+      if (there === undefined) return "gone";
+      return there.version === ifVersion ? this.#put(key, session, (there.version as number) + 1) : "conflict";
+    },
+  };
+
   async read(key: string): Promise<StoredSession | undefined> {
-    return this.#at(key);
+    return this.atOnce.read(key);
   }
 
   async create(key: string, session: SessionWrite): Promise<Version> {
-    return this.#put(key, session, 0);
+    return this.atOnce.create(key, session);
   }
 
   async update(key: string, session: SessionWrite, ifVersion: Version): Promise<Version | "conflict" | "gone"> {
-    const there = this.#at(key);
-    if (there === undefined) return "gone";
-    if (there.version !== ifVersion) return "conflict";
-    return this.#put(key, session, (there.version as number) + 1);
+    return this.atOnce.update(key, session, ifVersion);
   }
 
   async delete(key: string): Promise<boolean> {

@@ -2,6 +2,7 @@ export type { Resolver, Resolvers } from "./changes.ts";
 export type { Encryption } from "./cipher.ts";
 export type { CompressOptions } from "./compression.ts";
 export type { CookieOptions } from "./cookie.ts";
+export type { CookieSource } from "./cookie-source.ts";
 export type { Duration } from "./duration.ts";
 export {
   CapabilityError,
@@ -18,12 +19,11 @@ export {
   UnstorableValueError,
 } from "./errors.ts";
 export type { EndReason, SessionEvents } from "./events.ts";
+export type { OpenOptions } from "./opener.ts";
 export type { ExclusiveOptions, SessionsOptions } from "./options.ts";
 export type { Mode, Session } from "./session.ts";
 export {
-  type CookieSource,
   createSessions,
-  type OpenOptions,
   type SessionData,
   type SessionInfo,
   type Sessions,

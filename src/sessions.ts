@@ -1,31 +1,23 @@
-import type { IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CarriedStore } from "./carried.ts";
 import { cipher } from "./cipher.ts";
 import { CommitQueue } from "./commits.ts";
 import { compressing } from "./compression.ts";
 import type { SessionContext } from "./context.ts";
 import { cookieJar } from "./cookie.ts";
+import type { CookieSource } from "./cookie-source.ts";
 import { LONGEST_TIMER } from "./deadlines.ts";
-import { CapabilityError, ClientGoneError, OptionError, StoreError } from "./errors.ts";
+import { CapabilityError } from "./errors.ts";
 import { Events, type SessionEvents } from "./events.ts";
 import { guarded } from "./guard.ts";
-
-import { type Lease, Leases } from "./lease.ts";
-import type { Leaving } from "./line.ts";
-import { lastSeen } from "./marks.ts";
-
+import { Leases } from "./lease.ts";
+import { Opener, type OpenOptions } from "./opener.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
 import { ownerNames } from "./owner.ts";
 import { SessionRecord } from "./record.ts";
-import { RequestSession } from "./request-session.ts";
-import { MODES, type Mode, type Session } from "./session.ts";
-import type { RequestFacts } from "./session-state.ts";
+import type { Session } from "./session.ts";
 import type { SessionStore } from "./store.ts";
 import { memory } from "./stores/memory.ts";
-import { isKey, TICKET_CHARS, type Ticket, ticketOffice } from "./ticket.ts";
-
-import { type Found, openRecord } from "./writes.ts";
+import { isKey, ticketOffice } from "./ticket.ts";
 
 /**
  * The keys of a session, for applications that declare them once:
@@ -33,22 +25,6 @@ import { type Found, openRecord } from "./writes.ts";
  */
 // biome-ignore lint/suspicious/noEmptyInterface: applications add to it
 export interface SessionData {}
-
-/** Where a request's cookies are: a `Request`, an `IncomingMessage` (Node, Express, Fastify's `raw`), or a Cookie header. */
-export type CookieSource = RequestLike | Pick<IncomingMessage, "headers" | "socket"> | string | null | undefined;
-
-interface RequestLike {
-  readonly headers: { get(name: string): string | null };
-  readonly url: string;
-  readonly signal?: AbortSignal;
-}
-
-export interface OpenOptions {
-  /** How this request uses the session. Default: the application's `mode`. */
-  mode?: Mode;
-  /** True if the request came over https. Default: told by the source; a bare Cookie header can't tell: false. */
-  secure?: boolean;
-}
 
 /** A session as `list` reports it. */
 export interface SessionInfo<Data extends object = SessionData> {
@@ -94,10 +70,6 @@ export interface Sessions<Data extends object = SessionData> {
   close(): Promise<void>;
 }
 
-const NO_MARKS: readonly string[] = [];
-const NO_OPTIONS: OpenOptions = {};
-// Browsers send two or three, for several paths. Who collects hundreds of dead tickets must not make hundreds of reads.
-const MAX_TICKETS = 5;
 const SWEEP_BATCH = 500;
 // A session may come under an owner while its others are being ended.
 const REVOKE_ROUNDS = 10;
@@ -127,117 +99,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     ownerName: ownerName!,
   };
   const context: SessionContext = { ...shared, leases: new Leases(shared, settings.leaseLimits) };
+  const opener = new Opener(context, settings);
   const stopSweeping = sweepRegularly();
   let closing: Promise<void> | undefined;
-
-  /** Where the browser carries its session, each request has a store of its own. */
-  function requestContext(): SessionContext {
-    if (!bareStore.inCookie) return context;
-    const carried = new CarriedStore(seal);
-    return { ...context, store: carried, carried, commits: new CommitQueue(), cipher: cipher("off", []) };
-  }
-
-  async function find(
-    context: SessionContext,
-    ticket: Ticket,
-    marks: readonly string[],
-    isFresh = false,
-  ): Promise<Found | undefined> {
-    const { store } = context;
-    const now = Date.now();
-    const touchUntil = now + settings.idleTimeout;
-    const isPastCopies = isFresh && store.refresh !== undefined;
-    let stored = await (isPastCopies ? store.refresh!(ticket.key, touchUntil) : store.read(ticket.key, touchUntil));
-    let record = stored && openRecord(context, stored, ticket);
-    if (context.countsRevisions && record !== undefined && (record.revision ?? 1) < lastSeen(marks, ticket.key)) {
-      stored = await store.refresh!(ticket.key, touchUntil);
-      record = stored && openRecord(context, stored, ticket);
-    }
-    if (stored === undefined || record === undefined) return undefined;
-    const { version, expiresAt } = stored;
-    if (record.createdAt + settings.absoluteTimeout > now) return { ticket, record, version, expiresAt };
-    if (await store.delete(ticket.key, version)) events.ended(ticket.key, "expired", record);
-    return undefined;
-  }
-
-  function factsOf(source: CookieSource, { mode, secure }: OpenOptions): RequestFacts {
-    if (mode !== undefined && !MODES.includes(mode)) {
-      throw new OptionError("mode", mode, 'use "merge", "exclusive", "readonly".');
-    }
-    if (bareStore.inCookie && (mode ?? settings.mode) === "exclusive") {
-      throw new OptionError("mode", mode, "a session in a cookie can't be locked: take a store.");
-    }
-    const isHttps = secure ?? isSecure(source);
-    if (closing) throw new StoreError("coatcheck: the sessions are closed, since this server is about to stop");
-    const marks = context.countsRevisions ? jar.findMarks(cookieHeader(source), isHttps) : NO_MARKS;
-    return { mode: settings.mode === "off" ? "off" : (mode ?? settings.mode), secure: isHttps, marks };
-  }
-
-  /** The usual: no ticket, or one that is good, for a store that answers at once. */
-  function openAtOnce(source: CookieSource, options: OpenOptions = NO_OPTIONS): RequestSession | undefined {
-    if (bareStore.inCookie) return undefined;
-    const facts = factsOf(source, options);
-    const texts = jar.find(cookieHeader(source), facts.secure);
-    if (texts.length === 0) return new RequestSession(context, facts, undefined);
-    if (store.atOnce === undefined || texts.length > 1) return undefined;
-    if (facts.mode === "off" || facts.mode === "exclusive") return undefined;
-    const ticket = office.check(texts[0]!);
-    if (ticket === undefined) return undefined;
-    const now = Date.now();
-    const stored = store.atOnce.read(ticket.key, now + settings.idleTimeout);
-    const record = stored && openRecord(context, stored, ticket);
-    if (record === undefined || record.createdAt + settings.absoluteTimeout <= now) return undefined;
-    if (context.countsRevisions && (record.revision ?? 1) < lastSeen(facts.marks, ticket.key)) return undefined;
-    const { version, expiresAt } = stored!;
-    return new RequestSession(context, facts, { ticket, record, version, expiresAt });
-  }
-
-  async function open(source: CookieSource, options: OpenOptions = NO_OPTIONS) {
-    const facts = factsOf(source, options);
-    const context = requestContext();
-    if (facts.mode === "off") return new RequestSession(context, facts, undefined);
-    const { marks } = facts;
-    let ended: string[] | undefined;
-    for (const text of jar.find(cookieHeader(source), facts.secure)) {
-      const ticket = office.check(context.carried ? text.slice(0, TICKET_CHARS) : text);
-      if (ticket === undefined) {
-        events.emit("forged", {});
-        continue;
-      }
-      if (ended?.length === MAX_TICKETS) break;
-      try {
-        if (facts.mode === "exclusive") {
-          const lease = await claim(ticket, marks, source);
-          if (lease !== undefined) return new RequestSession(context, facts, lease.found, lease);
-        } else {
-          if (context.carried !== undefined && !unpack(context.carried, ticket, text)) continue;
-          const found = await find(context, ticket, marks);
-          if (found !== undefined) return new RequestSession(context, facts, found);
-        }
-      } catch (error) {
-        if (settings.onStoreError === "fail" || !(error instanceof StoreError)) throw error;
-        return new RequestSession(context, { ...facts, storeIsDown: true }, undefined);
-      }
-      ended ??= [];
-      ended.push(ticket.key);
-    }
-    return new RequestSession(context, ended === undefined ? facts : { ...facts, ended }, undefined);
-  }
-
-  function unpack(carried: CarriedStore, ticket: Ticket, text: string): boolean {
-    try {
-      carried.unpack(ticket, text.slice(TICKET_CHARS));
-      return true;
-    } catch (error) {
-      events.emit("unreadable", { id: ticket.key, error });
-      return false;
-    }
-  }
-
-  /** A session that was not there was not claimed either, and a new one belongs to its request anyway. */
-  function claim(ticket: Ticket, marks: readonly string[], source: CookieSource): Promise<Lease | undefined> {
-    return context.leases.take(ticket.key, () => find(context, ticket, marks, true), leaving(ticket, source));
-  }
 
   /** A record whose ticket is not at hand, or undefined if it can't be opened without. */
   function openWithoutTicket(key: string, value: Uint8Array): SessionRecord | undefined {
@@ -352,8 +216,8 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   }
 
   return {
-    open: open as unknown as Sessions<Data>["open"],
-    openAtOnce: openAtOnce as unknown as Sessions<Data>["openAtOnce"],
+    open: (source, options) => opener.open(source, options) as Promise<unknown> as Promise<Session<Data>>,
+    openAtOnce: (source, options) => opener.openAtOnce(source, options) as unknown as Session<Data> | undefined,
     list,
     revoke,
     revokeAll: (owner) => revokeAllBut("revokeAll", owner),
@@ -372,6 +236,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     on: (name, listener) => events.on(name, listener),
 
     close() {
+      opener.close();
       closing ??= close();
       return closing;
     },
@@ -381,47 +246,4 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
 /** Of sessions only; see replaced.ts for what else there is. */
 async function* entryKeys(entries: AsyncIterable<{ key: string }>): AsyncGenerator<string> {
   for await (const { key } of entries) if (isKey(key)) yield key;
-}
-
-function cookieHeader(source: CookieSource): string | null | undefined {
-  if (typeof source !== "object" || source === null) return source;
-  return isRequest(source) ? source.headers.get("cookie") : source.headers.cookie;
-}
-
-/** A proxy in front tells by X-Forwarded-Proto. Who forges that header gets a cookie that only https brings back. */
-function isSecure(source: CookieSource): boolean {
-  if (typeof source !== "object" || source === null) return false;
-  if (isRequest(source)) {
-    return source.url.startsWith("https:") || saysHttps(source.headers.get("x-forwarded-proto"));
-  }
-  const { headers, socket } = source;
-  return (socket as { encrypted?: boolean } | null)?.encrypted === true || saysHttps(headers["x-forwarded-proto"]);
-}
-
-/** Several proxies make a list, of which the first saw the browser. */
-function saysHttps(proto: string | string[] | null | undefined): boolean {
-  return proto !== undefined && proto !== null && /^https *(,|$)/.test(String(proto));
-}
-
-/** Tells when the client of a request goes away. */
-function leaving({ key }: Ticket, source: CookieSource): Leaving | undefined {
-  if (typeof source !== "object" || source === null) return undefined;
-  return (left) => {
-    const leave = () => left(new ClientGoneError(key));
-    if (isRequest(source)) {
-      const { signal } = source;
-      if (signal?.aborted) leave();
-      signal?.addEventListener("abort", leave, { once: true });
-      return () => signal?.removeEventListener("abort", leave);
-    }
-    // In HTTP/2 the connection is shared, and the request has a stream of its own.
-    const channel = (source as { stream?: IncomingMessage["socket"] }).stream ?? source.socket;
-    if (channel?.destroyed) leave();
-    channel?.once("close", leave);
-    return () => void channel?.off("close", leave);
-  };
-}
-
-function isRequest(source: CookieSource & object): source is RequestLike {
-  return typeof source.headers.get === "function";
 }
