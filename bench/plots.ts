@@ -89,7 +89,7 @@ export function latencyPlot({ rows }: LatencyResults): string {
     low: p50,
     median: p99,
     high: p999,
-    samples: 0,
+    sound: true,
   });
   const words = all.map(({ latency: { p50, p99, p999 } }, i) => `${labels[i]}: ${p50}, ${p99}, ${p999}`);
   return panels({

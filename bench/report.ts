@@ -1,7 +1,7 @@
 import type { StoreName } from "./contender.ts";
-import { type Cell, calm, type Results, type Row } from "./results.ts";
+import { type Cell, calm, type Results, type Row, together } from "./results.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
-import { type Estimate, estimate, noise, type Ratio, ratio } from "./statistics.ts";
+import { directRatio, type Estimate, estimate, noise, type Ratio, ratio } from "./statistics.ts";
 
 // Below this the server waited for requests now and then, and was measured at its ease.
 const BUSY_ENOUGH = 0.85;
@@ -141,9 +141,9 @@ function databaseWork({ roundTrips, redis, database }: Cell): string {
   ].join("; ");
 }
 
-function throughput({ rate, both }: Cell, ours: Cell | undefined): string {
+function throughput({ rate, both, samples }: Cell, ours: Cell | undefined): string {
   const text = `${Math.round(rate.median)}/s (${Math.round(rate.low)}–${Math.round(rate.high)}); ${value(both)} µs`;
-  return ours ? `${text}, ${times(ratio(both, ours.both))}` : text;
+  return ours ? `${text}, ${times(directRatio(calm(samples).map(together), calm(ours.samples).map(together)))}` : text;
 }
 
 function lostUpdates(rows: readonly Row[]): string[] {

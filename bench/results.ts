@@ -70,6 +70,11 @@ export function calm(samples: readonly Sample[]): Sample[] {
   return sorted.filter(({ disturbed }, i) => disturbed <= CALM || i < LEAST_WINDOWS);
 }
 
+/** CPU microseconds of server and database for each request. */
+export function together({ cpu, database = 0 }: Sample): number {
+  return cpu + database;
+}
+
 export function summarize(
   entrants: readonly Entrant[],
   samples: readonly Sample[],
@@ -97,7 +102,7 @@ export function summarize(
         kernel: estimate(own.map(({ kernel }) => kernel)),
         added: difference(cpus, bare),
         ...(databases.length > 0 && { database: estimate(databases) }),
-        both: estimate(own.map(({ cpu, database = 0 }) => cpu + database)),
+        both: estimate(own.map(together)),
         busy: estimate(own.map(({ busy }) => busy)),
         rate: estimate(own.map(({ rate }) => rate)),
         setCookies: middle(own.map(({ setCookies }) => setCookies)),

@@ -3,22 +3,16 @@ export interface Estimate {
   readonly median: number;
   readonly low: number;
   readonly high: number;
-  readonly samples: number;
+  /** False of too few samples: not even all of them hold the value 19 times in 20. */
+  readonly sound: boolean;
 }
-
-/** Of fewer, not even all of them hold the median 19 times in 20. */
-const LEAST_SAMPLES = 6;
 
 /** The interval is the distribution-free one from the order of the samples. */
 export function estimate(values: readonly number[]): Estimate {
-  const sorted = values.toSorted((a, b) => a - b);
-  const skip = lowTail(binomial(sorted.length));
-  return {
-    median: medianOf(sorted),
-    low: sorted[skip]!,
-    high: sorted[sorted.length - 1 - skip]!,
-    samples: sorted.length,
-  };
+  return middle(
+    values.toSorted((a, b) => a - b),
+    binomial(values.length),
+  );
 }
 
 /**
@@ -26,14 +20,10 @@ export function estimate(values: readonly number[]): Estimate {
  * distribution-free interval from the rank sums (Mann and Whitney's).
  */
 export function difference(large: readonly number[], small: readonly number[]): Estimate {
-  const sorted = large.flatMap((one) => small.map((other) => one - other)).sort((a, b) => a - b);
-  const skip = lowTail(rankSums(large.length, small.length));
-  return {
-    median: medianOf(sorted),
-    low: sorted[skip]!,
-    high: sorted[sorted.length - 1 - skip]!,
-    samples: Math.min(large.length, small.length),
-  };
+  return middle(
+    large.flatMap((one) => small.map((other) => one - other)).sort((a, b) => a - b),
+    rankSums(large.length, small.length),
+  );
 }
 
 export type Ratio =
@@ -45,7 +35,7 @@ export type Ratio =
 
 /** How many times `small` goes into `large`, if the measurement can tell. */
 export function ratio(large: Estimate, small: Estimate): Ratio {
-  if (Math.min(large.samples, small.samples) < LEAST_SAMPLES) return { kind: "noise" };
+  if (!large.sound || !small.sound) return { kind: "noise" };
   if (large.low <= small.high && small.low <= large.high) return { kind: "noise" };
   if (small.low <= 0) return small.high <= 0 ? { kind: "noise" } : { kind: "at least", low: large.low / small.high };
   return {
@@ -56,25 +46,32 @@ export function ratio(large: Estimate, small: Estimate): Ratio {
   };
 }
 
+/** The same of samples instead of estimates, which are far from nothing: by the difference of their logarithms. */
+export function directRatio(large: readonly number[], small: readonly number[]): Ratio {
+  const { median, low, high, sound } = difference(large.map(Math.log), small.map(Math.log));
+  if (!sound || (low <= 0 && high >= 0)) return { kind: "noise" };
+  return { kind: "ratio", ratio: Math.exp(median), low: Math.exp(low), high: Math.exp(high) };
+}
+
 /** Half the interval, as a share of the median. */
 export function noise({ median, low, high }: Estimate): number {
   return (high - low) / 2 / Math.abs(median);
 }
 
-function medianOf(sorted: readonly number[]): number {
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-/** How many of the least may be left out so that what is left out stays within one in 40. */
-function lowTail(probabilities: readonly number[]): number {
+/** `probabilities` says how likely it is that 0, 1, 2 … of the values lie below what is estimated. */
+function middle(sorted: readonly number[], probabilities: readonly number[]): Estimate {
+  // What is left out at each end stays within one in 40.
   let below = 0;
-  let k = 0;
-  for (; k < probabilities.length / 2; k++) {
-    below += probabilities[k]!;
+  let skip = -1;
+  for (; skip < sorted.length / 2 - 1; skip++) {
+    below += probabilities[skip + 1]!;
     if (below > 0.025) break;
   }
-  return Math.max(0, k - 1);
+  const sound = skip >= 0;
+  skip = Math.max(skip, 0);
+  const half = sorted.length >> 1;
+  const median = sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+  return { median, low: sorted[skip]!, high: sorted[sorted.length - 1 - skip]!, sound };
 }
 
 /** How likely it is that 0, 1, 2 … of n samples lie below their median. */
