@@ -137,6 +137,7 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
 
   const cache: SessionStore = {
     ...(store.inProcess && { inProcess: true }),
+    ...(store.withParts && { withParts: (wrap) => cached(store.withParts!(wrap), options) }),
     ...(store.atomic === false && { atomic: false }),
     // Time limits and the circuit breaker are for the store's answers; copies need neither.
     withParts: (wrap) => cached(wrap(store), options),

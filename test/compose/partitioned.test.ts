@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { partitioned } from "../../src/compose/index.ts";
+import { cached, partitioned } from "../../src/compose/index.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import { createSessions, StoreError } from "../../src/index.ts";
 import type { SessionStore } from "../../src/store.ts";
@@ -75,43 +75,48 @@ test("homes are where they have been since the first release", () => {
   assert.equal(homes.join(""), "baacabcccaab");
 });
 
-test("a store that is down fails its own sessions, however often, and the others go on", async () => {
-  const stores = [redis({ url: first.url }), redis({ url: second.url })];
-  const store = partitioned(stores);
-  const sessions = createSessions<{ n: number }>({ store, secret: SECRET });
-  const homes = new Map<SessionStore, Browser<{ n: number }>[]>(stores.map((one) => [one, []]));
-  const inFirst = new Set<string>();
-  for (let i = 0; i < 40; i++) {
-    const browser = new Browser(sessions);
-    let id = "";
-    await browser.request((session) => {
-      session.data.n = 0;
-      id = session.id;
+for (const near of [false, true]) {
+  test(`a store that is down fails its own sessions, and the others go on${near ? ", behind copies" : ""}`, async () => {
+    const stores = [redis({ url: first.url }), redis({ url: second.url })];
+    const store = partitioned(stores);
+    const sessions = createSessions<{ n: number }>({
+      store: near ? cached(store, { onListening() {} }) : store,
+      secret: SECRET,
     });
-    homes.get(store.partOf(id))!.push(browser);
-    if (store.partOf(id) === stores[0]) inFirst.add(id);
-  }
-  const [up, down] = stores.map((one) => homes.get(one)!) as [Browser<{ n: number }>[], Browser<{ n: number }>[]];
-  assert.ok(up.length > 0 && down.length > 0);
-  const visit = (browser: Browser<{ n: number }>) => browser.request((session) => session.update("n", (n) => n! + 1));
-
-  await second.stop();
-  try {
-    for (let round = 1; round <= 5; round++) {
-      const failures = await Promise.allSettled(down.map(visit));
-      assert.ok(failures.every(({ status }) => status === "rejected"));
-      await Promise.all(up.map(visit));
-      assert.deepEqual(await up[0]!.contents(), { n: round });
+    const homes = new Map<SessionStore, Browser<{ n: number }>[]>(stores.map((one) => [one, []]));
+    const inFirst = new Set<string>();
+    for (let i = 0; i < 40; i++) {
+      const browser = new Browser(sessions);
+      let id = "";
+      await browser.request((session) => {
+        session.data.n = 0;
+        id = session.id;
+      });
+      homes.get(store.partOf(id))!.push(browser);
+      if (store.partOf(id) === stores[0]) inFirst.add(id);
     }
-    await assert.rejects(async () => {
-      for await (const { id } of sessions.list()) inFirst.delete(id);
-    }, StoreError);
-    assert.equal(inFirst.size, 0, "the sessions of the others are listed before it fails");
-  } finally {
-    await second.start();
-  }
-  await sessions.close();
-});
+    const [up, down] = stores.map((one) => homes.get(one)!) as [Browser<{ n: number }>[], Browser<{ n: number }>[]];
+    assert.ok(up.length > 0 && down.length > 0);
+    const visit = (browser: Browser<{ n: number }>) => browser.request((session) => session.update("n", (n) => n! + 1));
+
+    await second.stop();
+    try {
+      for (let round = 1; round <= 5; round++) {
+        const failures = await Promise.allSettled(down.map(visit));
+        assert.ok(failures.every(({ status }) => status === "rejected"));
+        await Promise.all(up.map(visit));
+        assert.deepEqual(await up[0]!.contents(), { n: round });
+      }
+      await assert.rejects(async () => {
+        for await (const { id } of sessions.list()) inFirst.delete(id);
+      }, StoreError);
+      assert.equal(inFirst.size, 0, "the sessions of the others are listed before it fails");
+    } finally {
+      await second.start();
+    }
+    await sessions.close();
+  });
+}
 
 test("a version of one store fits no session in another", async () => {
   const [a, b] = [memory(), memory()];
