@@ -62,8 +62,9 @@ export function requests(
     request: (container: ContainerLike, options: RequestOptions) => Promise<T>,
   ): Promise<T | R> {
     const abortSignal = AbortSignal.timeout(timeout);
-    // A delete whose answer was lost must not be told that there is nothing to delete. A write finds its own version.
-    let retries = what === "create" || what === "update" || what === "touch" ? RETRIES : 0;
+    // A delete whose answer was lost must not be told that there is nothing to delete, nor an update that somebody else was
+    // first: that one may have written over it. A create finds its own version.
+    let retries = what === "create" || what === "touch" ? RETRIES : 0;
     for (;;) {
       let container: ContainerLike | undefined;
       try {

@@ -39,8 +39,9 @@ export function requests(open: (timeout: number) => Promise<Opened>, timeout: nu
     request: (client: TableClientLike, options: RequestOptions) => Promise<T>,
   ): Promise<T | R> {
     const abortSignal = AbortSignal.timeout(timeout);
-    // A delete whose answer was lost must not be told that there is nothing to delete. A write finds its own version.
-    let retries = what === "delete" ? 0 : RETRIES;
+    // A delete whose answer was lost must not be told that there is nothing to delete, nor an update that somebody else was
+    // first: that one may have written over it. A create finds its own version.
+    let retries = what === "delete" || what === "update" ? 0 : RETRIES;
     for (;;) {
       let client: TableClientLike | undefined;
       try {
