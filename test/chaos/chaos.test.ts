@@ -17,7 +17,7 @@ for (const [store, discipline, seconds] of short) {
     const result = await campaign({ store, discipline, seed, seconds, browsers: 12 });
     assert.equal(result.violations.length, 0, describeViolations(result));
     // That something was asked, and that something went wrong.
-    assert.ok(result.history.operations.filter(({ outcome }) => outcome === "done").length > 100);
+    assert.ok(result.history.operations.filter(({ outcome }) => outcome === "done").length > 20);
     assert.ok(result.faults.size > 0);
   });
 }

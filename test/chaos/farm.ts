@@ -53,6 +53,11 @@ export async function startFarm(count: number, settings: Omit<ServerSettings, "p
     await ended;
   }
 
+  // A paused process would not notice that this one is gone.
+  const killAll = () => {
+    for (const child of processes) child?.kill("SIGKILL");
+  };
+  process.once("exit", killAll);
   await Promise.all(ports.map((_, server) => start(server)));
   return {
     ports,
@@ -65,6 +70,9 @@ export async function startFarm(count: number, settings: Omit<ServerSettings, "p
       if (child.connected) child.send(milliseconds);
     },
     output: () => output,
-    stop: async () => void (await Promise.all(ports.map((_, server) => kill(server)))),
+    async stop() {
+      process.off("exit", killAll);
+      await Promise.all(ports.map((_, server) => kill(server)));
+    },
   };
 }
