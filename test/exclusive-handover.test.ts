@@ -25,6 +25,17 @@ describe("a session that is handed on", () => {
     assert.equal((await next).isNew, true);
   });
 
+  test("is looked for at once when it has been ended or moved", async () => {
+    for (const way of ["destroy", "regenerate"] as const) {
+      const { store, openAt } = await farm(1);
+      const session = await openAt(0);
+      const next = openAt(0);
+      await session[way]();
+      assert.equal((await next).isNew, true);
+      assert.equal(store.calls.filter((call) => call === "update").length, 1); // no renewal had to find it out
+    }
+  });
+
   test("is looked at by a request that came later, and has not to be claimed anew", async () => {
     const { store, openAt } = await farm(1);
     const reading = await openAt(0);
