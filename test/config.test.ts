@@ -165,6 +165,32 @@ describe("a configuration", () => {
   });
 });
 
+describe("copies in front of the store", () => {
+  test("are kept if the file says so", async () => {
+    const path = join(folder, "cached");
+    for (const cache of [true, { maxBytes: 1_000_000, maxAge: "5s" }]) {
+      const { store } = await fromConfig({ mode: "file", options: { path }, cache });
+      assert.equal(typeof store!.refresh, "function");
+      await store!.close();
+    }
+    for (const cache of [false, undefined]) {
+      const { store } = await fromConfig({ mode: "file", options: { path }, ...(cache === false && { cache }) });
+      assert.equal(store!.refresh, undefined);
+      await store!.close();
+    }
+  });
+
+  test("need an age where the store announces nothing, and a size that is one", async () => {
+    const mysql = { mode: "mysql", options: { url: "mysql://localhost" } };
+    await assert.rejects(fromConfig({ ...mysql, cache: true }), {
+      code: "COATCHECK_CONFIG",
+      message: /cache: option "maxAge" is undefined: this store does not announce changes/,
+    });
+    await assert.rejects(fromConfig({ ...mysql, cache: { maxBytes: 0 } }), { message: /cache/ });
+    await assert.rejects(fromConfig({ ...mysql, cache: { maxbytes: 10 } }), { message: /maxbytes.*maxBytes/s });
+  });
+});
+
 describe("other people's stores", () => {
   const provider = (type: string, options = {}) => ({
     mode: "Custom",
@@ -477,6 +503,7 @@ const _inStep: [
       | "options"
       | "customProvider"
       | "providers"
+      | "cache"
       | "timeout"
       | "cookieName"
       | "cookieSameSite"

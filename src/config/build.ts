@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { type CachedOptions, cached } from "../compose/cached.ts";
 import type { SessionsOptions } from "../index.ts";
 import type { SessionStore } from "../store.ts";
 import { memory } from "../stores/memory.ts";
@@ -20,9 +21,13 @@ export type ConfiguredOptions = Omit<SessionsOptions<object>, "merge" | "initial
 export interface Configuration {
   /** Undefined: no sessions. */
   store?: StoreChoice;
+  /** Copies in front of it, if there are to be any. */
+  cache?: CacheOptions;
   sessions: ConfiguredOptions;
   warnings: string[];
 }
+
+export type CacheOptions = Omit<CachedOptions, "onListening">;
 
 export interface StoreChoice {
   /** The name of a store of ours, or where to find another one. */
@@ -34,7 +39,7 @@ export interface StoreChoice {
 
 /** Makes the store. `folder` is where the paths of other people's stores begin. */
 export async function build(
-  { store, sessions, warnings }: Configuration,
+  { store, cache, sessions, warnings }: Configuration,
   source: string,
   folder: string,
   onWarning: (warning: string) => void = warn,
@@ -44,7 +49,16 @@ export async function build(
     // A secret for nothing, so that none has to be given.
     return { secret: randomBytes(32).toString("base64url"), ...sessions, store: memory(), mode: "off" };
   }
-  return { ...sessions, store: await makeStore(store, source, folder) };
+  const made = await makeStore(store, source, folder);
+  return { ...sessions, store: cache === undefined ? made : withCache(made, cache, source) };
+}
+
+function withCache(store: SessionStore, cache: CacheOptions, source: string): SessionStore {
+  try {
+    return cached(store, cache);
+  } catch (cause) {
+    throw new ConfigError(source, `cache: ${plain(cause)}`, cause);
+  }
 }
 
 async function makeStore({ type, options, path }: StoreChoice, source: string, folder: string): Promise<SessionStore> {
@@ -52,9 +66,12 @@ async function makeStore({ type, options, path }: StoreChoice, source: string, f
     const factory = ourStore(type) === type ? await loadOurStore(type) : await loadStore(type, folder);
     return await factory(options);
   } catch (cause) {
-    const message = (cause as Error).message.replace(/^coatcheck: /, "");
-    throw new ConfigError(source, `${path}, for the store "${type}": ${message}`, cause);
+    throw new ConfigError(source, `${path}, for the store "${type}": ${plain(cause)}`, cause);
   }
+}
+
+function plain(cause: unknown): string {
+  return (cause as Error).message.replace(/^coatcheck: /, "");
 }
 
 function warn(warning: string): void {

@@ -2,7 +2,14 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Mode } from "../index.ts";
-import { build, type ConfigOptions, type Configuration, type ConfiguredOptions, type StoreChoice } from "./build.ts";
+import {
+  build,
+  type CacheOptions,
+  type ConfigOptions,
+  type Configuration,
+  type ConfiguredOptions,
+  type StoreChoice,
+} from "./build.ts";
 import { type Environment, resolve } from "./environment.ts";
 import { ConfigError, suggestion } from "./errors.ts";
 import { ourStore } from "./stores.ts";
@@ -21,6 +28,7 @@ interface Json extends Omit<ConfiguredOptions, "store" | "idleTimeout" | "compre
   options?: object;
   customProvider?: string;
   providers?: Provider[];
+  cache?: boolean | CacheOptions;
   timeout?: number;
   cookieName?: string;
   cookieSameSite?: "Strict" | "Lax" | "None";
@@ -79,7 +87,7 @@ function read(json: unknown, source: string, env: Environment): Configuration {
   const checked = validate({ ...(value as object), ...stores }, ROOT, "", { fromEnvironment, problem }) as Json;
   stopIfWrong();
 
-  const { $schema: _, mode = "InProc", options, customProvider, providers, timeout, ...rest } = checked;
+  const { $schema: _, mode = "InProc", options, customProvider, providers, cache, timeout, ...rest } = checked;
   const { cookieName, cookieSameSite, cookie, compressionEnabled, requestMode, ...sameNames } = rest;
   const warnings: string[] = [];
   const store = chooseStore(checked, env, problem, (text) => warnings.push(text));
@@ -89,6 +97,7 @@ function read(json: unknown, source: string, env: Environment): Configuration {
   stopIfWrong();
   return {
     ...(store && { store }),
+    ...(cache && { cache: cache === true ? {} : cache }),
     warnings,
     sessions: defined({
       ...sameNames,
