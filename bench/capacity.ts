@@ -32,9 +32,9 @@ interface Model {
 }
 
 const MODELS: readonly Model[] = [
-  { name: "`sealedCookie`", id: "coatcheck-fastify+cookie", bytes: 0 },
-  { name: "`redis`", id: "coatcheck-express+redis", bytes: 1_173, memory: true },
-  { name: "`cached(redis)`", id: "coatcheck-express+cached", bytes: 1_173, memory: true },
+  { name: "`sealedCookie`", id: "coatcheck-node+cookie", bytes: 0 },
+  { name: "`redis`", id: "coatcheck-node+redis", bytes: 1_173, memory: true },
+  { name: "`cached(redis)`", id: "coatcheck-node+cached", bytes: 1_173, memory: true },
   { name: "`postgres`", id: "coatcheck-express+postgres", bytes: 1_241 },
   { name: "`mysql`", id: "coatcheck-express+mysql", bytes: 1_904 },
 ];

@@ -122,8 +122,12 @@ export class Databases {
   }
 }
 
-/** CPU microseconds of a process and its children so far, all their threads together, by the kernel's accounting. */
+/**
+ * CPU microseconds of a process and its children so far, all their threads together, by the kernel's accounting. 0 on other
+ * systems than Linux.
+ */
 export function cpuOf(pid: number): number {
+  if (process.platform !== "linux") return 0;
   let total = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     const task = `/proc/${pid}/task/${thread}`;

@@ -90,7 +90,8 @@ class OpenLoop implements Load {
     while (this.#due < all && this.#free.length > 0) {
       const due = this.#start + (this.#due * 1000) / rate;
       if (due > now) break;
-      const connection = this.#free.pop()!;
+      // In turn, since a server closes what is idle for long.
+      const connection = this.#free.shift()!;
       if (this.#free.length > 0 && this.#counts(due)) record(this.#lateness, now - due);
       this.#dues[connection.index] = due;
       const number = this.#due++ % this.#requests.length;

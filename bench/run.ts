@@ -49,7 +49,7 @@ const SHARE: Record<Framework, number> = { Express: 1, Fastify: 2, "node:http": 
 const warmUp = Number(options["warm-up"] ?? (options.quick ? 2_000 : 6_000));
 const laps = Number(options.laps ?? (options.quick ? 1 : 2));
 const rounds = Number(options.rounds ?? (options.quick ? 6 : 8));
-const requests = Number(options.requests ?? (options.quick ? 1_000 : 2_000));
+const requests = Number(options.requests ?? (options.quick ? 1_000 : 3_000));
 const minutes = Number(options.minutes ?? (options.quick ? 1.75 : 9.5));
 /** In a lap. Of fewer the intervals would say nothing. */
 const LEAST_ROUNDS = 3;

@@ -13,7 +13,7 @@ const CLIENTS: Record<string, string> = { postgres: "pg", mysql: "mysql2" };
  * a read, which is the cheapest it can do.
  */
 export default withExpressSession(
-  { postgres: "express-session, connect-session-knex", mysql: "express-session, connect-session-knex" },
+  { postgres: "express-session, connect-session-knex (pg)", mysql: "express-session, connect-session-knex (mysql2)" },
   async (name, connection) => {
     // Not "sessions", which is express-mysql-session's in the same database.
     const options = { knex: knex({ client: CLIENTS[name]!, connection }), tableName: "knex_sessions" };
