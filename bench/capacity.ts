@@ -15,6 +15,8 @@ const UTILIZATION = 0.5;
 /** Of Redis or a database that is not to be lost with its machine. */
 const COPIES = 2;
 const NODE_GIB = 16;
+/** The nodes of a Cluster take so many times a lone server's CPU, as bench:scale measures it: fewer commands come at once. */
+const CLUSTER = 1.5;
 /** US dollars a month: the lowest and the highest price. */
 const CPU_PRICE = [15, 45] as const;
 const MEMORY_PRICE = [4, 18] as const;
@@ -77,7 +79,8 @@ function line({ name, id, bytes, memory }: Model, users: number): string[][] {
   if (cells === undefined) return [];
   const cpus = (microseconds: number) => (requestsASecond(users) * microseconds) / 1e6 / UTILIZATION;
   const server = cpus(mixed((scenario) => Math.max(cells[scenario]!.added.median, 0)));
-  const store = cpus(mixed((scenario) => cells[scenario]!.database?.median ?? 0));
+  const alone = cpus(mixed((scenario) => cells[scenario]!.database?.median ?? 0));
+  const store = memory && alone > 1 ? alone * CLUSTER : alone;
   const gib = (users * SESSIONS_A_USER * bytes) / GIB;
   // A node of Redis uses one CPU for commands, and half of its memory is left free for copying and growth.
   const nodes = memory ? Math.max(Math.ceil(store), Math.ceil((gib * 2) / NODE_GIB)) : Math.ceil(store / 16);

@@ -39,6 +39,8 @@ const EXPIRING = options.quick ? 3_000 : 10_000;
 /** They begin to expire when the measurement does, or a little later. */
 const IDLE_SECONDS = 12;
 const HICCUPS = [50, 100, 200];
+/** Milliseconds. A generator that is later than its timers has not had the CPU when it was to send. */
+const LATE = 3;
 
 /** A row of the table. */
 export interface LatencyRow {
@@ -155,6 +157,7 @@ function repeat(run: (turn: number) => Promise<void>): () => Promise<void> {
 }
 
 function markdown({ date, machine, seconds, rows }: LatencyResults): string {
+  const late = Math.max(...rows.map(({ latency }) => latency.late));
   const titleOf = ({ situation, rate }: LatencyRow) => `${situation}, ${rate} requests a second`;
   return [
     "# How long requests take",
@@ -164,6 +167,13 @@ function markdown({ date, machine, seconds, rows }: LatencyResults): string {
       "answer, so a request that waited for a slow one before it counts its wait. The last column is the load generator's " +
       "own lateness, which is in all the others.",
     "",
+    ...(late > LATE
+      ? [
+          `The generator was up to ${late.toFixed(0)} ms late, so other work had the CPUs for that long: these figures tell of the ` +
+            "machine. Don't compare the contenders by them.",
+          "",
+        ]
+      : []),
     ...[...Map.groupBy(rows, titleOf)].flatMap(([title, own]) => [
       `## ${title[0]!.toUpperCase()}${title.slice(1)}`,
       "",

@@ -97,7 +97,7 @@ export function latencyPlot({ rows }: LatencyResults): string {
       "Milliseconds to the answer: from the median over p99 (the dot) to p99.9 (less is better, steps of ten times)",
     text: `Median, p99 and p99.9 in milliseconds. ${words.join(". ")}.`,
     labels,
-    labelWidth: 620,
+    labelWidth: 680,
     width: 420,
     panels: [
       { title: "", axis: { type: "log", min: 0.1, max: 10_000 }, series: dotsWithIntervals(all, asEstimate, 0.1) },
