@@ -10,7 +10,7 @@ import { SECRET } from "./support/stores.ts";
 
 const OUTAGE = Number(process.env.COATCHECK_OUTAGE_SECONDS ?? 3) * 1_000;
 const BROWSERS = 24;
-const MOST_MEMORY = 300 * 2 ** 20;
+const MOST_MEMORY = 400 * 2 ** 20;
 
 interface Outage {
   name: string;
