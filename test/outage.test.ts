@@ -8,9 +8,9 @@ import { startRedis } from "./servers/redis.ts";
 import { type CounterServer, CountingBrowser, type Reply, startCounter } from "./support/counters.ts";
 import { SECRET } from "./support/stores.ts";
 
-const OUTAGE = Number(process.env.COATCHECK_OUTAGE_SECONDS ?? 3) * 1_000;
+const OUTAGE = Number(process.env.COATCHECK_OUTAGE_SECONDS ?? 5) * 1_000;
 const BROWSERS = 24;
-const MOST_MEMORY = 400 * 2 ** 20;
+const MOST_MEMORY = 300 * 2 ** 20;
 
 interface Outage {
   name: string;
