@@ -116,6 +116,7 @@ export class SessionState {
     if (this.isNew) {
       const created = await createRecord(this.#context, this.#ticket, this.#writer(changes));
       this.#ticket = created.ticket;
+      this.#endedShown = undefined; // it is the browser's now, whatever becomes of the others
       this.#cookie = "issue";
       left = created;
     } else {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Browser } from "./support/browser.ts";
-import { all, clock, type Data, named, setUp } from "./support/set-up.ts";
+import { all, clock, type Data, key, named, setUp } from "./support/set-up.ts";
 
 /** A user who has just logged in, and a browser that still has the ticket of before. */
 async function loggedIn() {
@@ -53,6 +53,23 @@ describe("a request with a ticket that regenerate has just replaced", () => {
       assert.deepEqual(await late.contents(), { user: "u2" });
       assert.equal(store.rows.size, 2);
     }
+  });
+
+  test("keeps the session that it has begun, also if the old one's note comes only then", async () => {
+    const { browser, sessions, store } = setUp();
+    await browser.request((session) => session.set("n", 1));
+    const late = new Browser<Data>(sessions);
+    late.cookie = browser.cookie;
+    const old = key(browser);
+    await browser.request((session) => session.destroy());
+    await late.request(async (session) => {
+      session.set("n", 2);
+      assert.equal(await session.save(), true);
+      await store.create(`${old}-replaced`, { value: new Uint8Array(0), expiresAt: Date.now() + 30_000 });
+      session.set("n", 3);
+      assert.equal(await session.save(), true);
+    });
+    assert.deepEqual(await late.contents(), { n: 3 });
   });
 
   test("begins a session half a minute later", async (t) => {
