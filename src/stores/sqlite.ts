@@ -6,7 +6,6 @@ import { importPeer } from "./peer.ts";
 import { onFirstUse, storeError } from "./sql/client.ts";
 import { binary, claimed, firstVersion, mustFit, PAGE, pages, type Row, stored } from "./sql/rows.ts";
 import { type Names, type Quoting, type TableOptions, tableNames } from "./sql/table.ts";
-import { SqliteCopies } from "./sqlite-copies.ts";
 
 export interface SqliteOptions extends Pick<TableOptions, "table"> {
   /** The database's file, made if it is missing. On a disk of this machine: file locks don't work over a network. */
@@ -77,8 +76,6 @@ export function sqlite(options: SqliteOptions): SessionStore {
   const table = options.table === undefined ? {} : { table: options.table };
   const names = tableNames(table, QUOTING);
 
-  // Through a connection that was given, others may write without SQLite's counting it as a change.
-  const copies = given === undefined ? new SqliteCopies() : undefined;
   let opened: Statements | undefined;
 
   const client = onFirstUse(
@@ -101,7 +98,6 @@ export function sqlite(options: SqliteOptions): SessionStore {
     async ({ database }) => {
       await writing;
       opened = undefined;
-      copies?.clear();
       if (given === undefined) database.close();
     },
   );
@@ -131,11 +127,9 @@ export function sqlite(options: SqliteOptions): SessionStore {
     return run((sql) => despiteOthers(() => work(sql)));
   }
 
-  function find(sql: Statements, key: string, isUsed: boolean): StoredSession | undefined {
-    const row = () => sql.read.get(key, Date.now()) as Row | undefined;
-    if (copies !== undefined) return copies.read(key, sql.dataVersion, row, isUsed);
-    const found = row();
-    return found && stored(found);
+  function find(sql: Statements, key: string): StoredSession | undefined {
+    const row = sql.read.get(key, Date.now()) as Row | undefined;
+    return row && stored(row);
   }
 
   /** Changes something in the next transaction, and resolves when that is on disk. */
@@ -192,9 +186,9 @@ export function sqlite(options: SqliteOptions): SessionStore {
   }
 
   const atOnce: StoreAtOnce = {
-    read(key, touchUntil) {
+    read(key) {
       try {
-        return opened && find(opened, key, touchUntil !== undefined);
+        return opened && find(opened, key);
       } catch {
         return undefined; // `read` tries longer, and says what is wrong
       }
@@ -202,17 +196,13 @@ export function sqlite(options: SqliteOptions): SessionStore {
   };
 
   const store: SessionStore = {
-    // Reads without a touch are walks through all sessions: their copies would drive out those that are in use.
-    read: (key, touchUntil) => look((sql) => find(sql, key, touchUntil !== undefined)),
+    read: (key) => look((sql) => find(sql, key)),
 
     async create(key, { value, expiresAt, owner }) {
       mustFit(key, owner);
       const version = firstVersion();
       const values = [key, version, expiresAt, owner ?? null, binary(value)];
-      const { changes } = await change(({ create }) => {
-        copies?.forget(key);
-        return create.run(...values, Date.now());
-      });
+      const { changes } = await change(({ create }) => create.run(...values, Date.now()));
       return changes === 1 ? version : "exists";
     },
 
@@ -220,26 +210,17 @@ export function sqlite(options: SqliteOptions): SessionStore {
       mustFit(key, owner);
       const values = [expiresAt, owner ?? null, binary(value), key, ifVersion];
       return change(({ update, read }) => {
-        copies?.forget(key);
         if (update.run(...values, Date.now()).changes === 1) return Number(ifVersion) + 1;
         return read.get(key, Date.now()) ? "conflict" : "gone";
       });
     },
 
     async delete(key, ifVersion) {
-      const { changes } = await change((sql) => {
-        copies?.forget(key);
-        return sql.delete.run(key, Date.now(), ifVersion ?? null);
-      });
-      return changes === 1;
+      return (await change((sql) => sql.delete.run(key, Date.now(), ifVersion ?? null))).changes === 1;
     },
 
     async touch(key, expiresAt) {
-      const { changes } = await change(({ touch }) => {
-        copies?.forget(key);
-        return touch.run(expiresAt, key, Date.now());
-      });
-      return changes === 1;
+      return (await change(({ touch }) => touch.run(expiresAt, key, Date.now()))).changes === 1;
     },
 
     close: client.close,
@@ -283,8 +264,6 @@ function statements(database: SqliteDatabase, { table }: Names) {
     read: database.prepare(
       `SELECT key, version, expires_at, owner, value FROM ${table} WHERE key = ? AND expires_at > ?`,
     ),
-
-    dataVersion: database.prepare("PRAGMA data_version"),
 
     // An expired session that nobody has swept yet makes room.
     create: database.prepare(
