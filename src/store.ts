@@ -52,7 +52,8 @@ export interface SessionStore {
   readonly inCookie?: true;
 
   /**
-   * What the store can do without promises, because sessions or copies of them are in this process. A request is then
+   * What the store can do without promises, because sessions or copies of them are in this process, or a
+   * file of this machine is read without waiting. A request is then
    * answered in the turn of the event loop in which it came. Not enumerable: who spreads the store into another one, and
    * replaces methods, must not be passed by.
    */

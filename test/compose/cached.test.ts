@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Copies } from "../../src/compose/cached/copies.ts";
 import { type CachedOptions, cached } from "../../src/compose/index.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import { OptionError } from "../../src/errors.ts";
 import type { SessionChange, SessionStore, StoredSession } from "../../src/store.ts";
-import { Copies } from "../../src/stores/copies.ts";
 import { memory } from "../../src/stores/memory.ts";
 import { waitFor } from "../servers/process.ts";
 import { Browser } from "../support/browser.ts";

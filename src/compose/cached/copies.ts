@@ -1,4 +1,4 @@
-import type { SessionCopy, StoredSession, Version } from "../store.ts";
+import type { SessionCopy, StoredSession, Version } from "../../store.ts";
 
 /** What V8 takes for a copy beside its bytes (measured: 470 to 490), and for what it was opened to (350 to 400). */
 const COPY_OVERHEAD = 500;
@@ -79,7 +79,7 @@ export class Copies {
 class Copy implements SessionCopy {
   readonly #copies: Copies;
   readonly key: string;
-  since: number;
+  readonly since: number;
   readonly replaces: Version | undefined;
   session: StoredSession;
   opened: unknown;
