@@ -46,28 +46,24 @@ piece("cookie: find among six", () => jar.find(header, false));
 piece("cookie: issue", () => jar.issue(ticket.text, false));
 
 const fields = tenKeys();
-const texts = new Map<string, string | undefined>(
-  Object.entries(fields).map(([key, value]) => [key, encode(key, value)]),
-);
+const texts = Object.entries(fields).map(([key, value]) => ({ key, after: encode(key, value) }));
 const meta = { createdAt: Date.now(), renewedAt: undefined, revision: undefined, lease: undefined, owner: undefined };
 const record = SessionRecord.write(meta, undefined, texts);
 piece("codec: encode a number", () => encode("views", 41));
 piece("codec: encode the cart", () => encode("cart", fields.cart));
-piece("codec: decode a text", () => decode(texts.get("user")!));
-piece("codec: decode the cart", () => decode(texts.get("cart")!));
+piece("codec: decode a text", () => decode(record.text("user")!));
+piece("codec: decode the cart", () => decode(record.text("cart")!));
 piece(`record: read (${record.bytes.length} bytes)`, () => SessionRecord.read(record.bytes));
 piece("record: one value's text", () => record.text("user"));
-piece("record: write, one key changed", () => SessionRecord.write(meta, record, new Map([["views", "42"]])));
+piece("record: write, one key changed", () => SessionRecord.write(meta, record, [{ key: "views", after: "42" }]));
 piece("record: write, ten keys", () => SessionRecord.write(meta, undefined, texts));
 
 const rules = { resolvers: new Map([["views", "counter"]] as const), initial: new Map<string, string>() };
-const older = SessionRecord.write(meta, record, new Map([["views", "7"]]));
-const setKey = { cleared: false, keys: new Map([["theme", { before: '"dark"', after: '"light"' }]]) };
-const counted = { cleared: false, keys: new Map([["views", { before: "0", after: "1" }]]) };
-const updated = {
-  cleared: false,
-  keys: new Map([["views", { before: "0", after: "1", updates: [(n: unknown) => (n as number) + 1] }]]),
-};
+const older = SessionRecord.write(meta, record, [{ key: "views", after: "7" }]);
+const setKey = { cleared: false, keys: [{ key: "theme", before: '"dark"', after: '"light"', updates: undefined }] };
+const counted = { cleared: false, keys: [{ key: "views", before: "0", after: "1", updates: undefined }] };
+const update = (n: unknown) => (n as number) + 1;
+const updated = { cleared: false, keys: [{ key: "views", before: "0", after: "1", updates: [update] }] };
 piece("merge: one key, no conflict", () => replay(setKey, older, rules));
 piece("merge: a counter in conflict", () => replay(counted, older, rules));
 piece("merge: an update in conflict", () => replay(updated, older, rules));

@@ -1,5 +1,5 @@
 import { decode, encode } from "./codec.ts";
-import type { SessionRecord } from "./record.ts";
+import type { NewText, SessionRecord } from "./record.ts";
 
 /**
  * What becomes of a key that this request and another one changed at the same time.
@@ -20,13 +20,11 @@ export type Resolver<Value> =
 export type Resolvers<Data> = { readonly [Key in keyof Data]?: Resolver<NonNullable<Data[Key]>> };
 
 /** What one request did to one key, in a form that can be done again to a newer state. */
-export interface Change {
+export interface Change extends NewText {
   /** The key's text when this request first looked; undefined if it was not there. */
   readonly before: string | undefined;
-  /** Its text now; undefined if it was removed. */
-  readonly after: string | undefined;
   /** The functions that led from one to the other, if nothing but `update` changed the key. */
-  readonly updates?: readonly Update[];
+  readonly updates: readonly Update[] | undefined;
 }
 
 export type Update = (value: unknown) => unknown;
@@ -35,7 +33,8 @@ export type Update = (value: unknown) => unknown;
 export interface Changes {
   /** True if everything that `keys` does not name is removed. */
   readonly cleared: boolean;
-  readonly keys: ReadonlyMap<string, Change>;
+  /** At most one for each key. */
+  readonly keys: readonly Change[];
   /** The new owner, if the request changed it. */
   readonly owner?: { readonly now: string | undefined };
 }
@@ -48,18 +47,18 @@ export interface KeyRules {
 
 export type AnyResolver = "counter" | "append" | "union" | ((base: unknown, mine: unknown, theirs: unknown) => unknown);
 
-/** The texts to write over `theirs`; undefined removes a key. */
+/** What to write over `theirs`. */
 export function replay(
-  changes: Changes,
+  { cleared, keys }: Changes,
   theirs: SessionRecord | undefined,
   rules: KeyRules,
-): Map<string, string | undefined> {
-  const texts = new Map<string, string | undefined>();
-  if (changes.cleared) for (const key of theirs?.names ?? []) texts.set(key, undefined);
-  for (const [key, change] of changes.keys) {
-    // What is cleared has nothing that a change could be merged with.
-    texts.set(key, replayOne(key, change, changes.cleared ? undefined : theirs?.text(key), rules));
-  }
+): readonly NewText[] {
+  // What is cleared has nothing that a change could be merged with.
+  const base = cleared ? undefined : theirs;
+  const texts: NewText[] = keys.map((change) => replayOne(change, base?.text(change.key), rules));
+  if (!cleared || theirs === undefined) return texts;
+  const set = new Set(keys.map(({ key }) => key));
+  for (const key of theirs.names) if (!set.has(key)) texts.push({ key, after: undefined });
   return texts;
 }
 
@@ -78,20 +77,17 @@ export function valueIn(key: string, text: string | undefined, rules: KeyRules, 
 
 export type OnUnreadable = (key: string, error: unknown) => void;
 
-function replayOne(
-  key: string,
-  { before, after, updates }: Change,
-  theirs: string | undefined,
-  rules: KeyRules,
-): string | undefined {
-  if (theirs === before || after === undefined) return after;
+function replayOne(change: Change, theirs: string | undefined, rules: KeyRules): NewText {
+  const { key, before, after, updates } = change;
+  if (theirs === before || after === undefined) return change;
   if (updates !== undefined) {
     const updated = updates.reduce((value, update) => update(value), valueIn(key, theirs, rules));
-    return encode(key, updated);
+    return { key, after: encode(key, updated) };
   }
   const resolver = rules.resolvers.get(key);
-  if (resolver === undefined) return after;
-  return encode(key, resolve(resolver, valueIn(key, before, rules), decode(after), valueIn(key, theirs, rules)));
+  if (resolver === undefined) return change;
+  const resolved = resolve(resolver, valueIn(key, before, rules), decode(after), valueIn(key, theirs, rules));
+  return { key, after: encode(key, resolved) };
 }
 
 function resolve(resolver: AnyResolver, base: unknown, mine: unknown, theirs: unknown): unknown {

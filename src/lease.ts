@@ -293,10 +293,8 @@ export class Lease {
   }
 }
 
-const NOTHING = new Map<string, never>();
-
 /** The same session, claimed or free. Its revision stays: a copy without the lease is as good as one with it. */
 function withLease(record: SessionRecord, lease: number | undefined): SessionRecord {
   const { createdAt, renewedAt, revision, owner } = record;
-  return SessionRecord.write({ createdAt, renewedAt, revision, lease, owner }, record, NOTHING);
+  return SessionRecord.write({ createdAt, renewedAt, revision, lease, owner }, record, []);
 }

@@ -34,7 +34,7 @@ export interface RequestFacts {
   readonly ended?: readonly string[];
 }
 
-export const NO_CHANGES: Changes = { cleared: false, keys: new Map() };
+export const NO_CHANGES: Changes = { cleared: false, keys: [] };
 const NO_COOKIES: string[] = [];
 
 /** A session as one request knows it from the store: its ticket, its record, and how to change them there. */

@@ -5,6 +5,7 @@ import { RESERVED, type SessionRecord } from "./record.ts";
 
 /** What a request knows of one key. */
 interface Touched {
+  readonly key: string;
   value: unknown;
   /** The key's text when this request first looked; undefined if it was not there. */
   before: string | undefined;
@@ -14,8 +15,8 @@ interface Touched {
    */
   state: "read" | "set" | "updated" | "deleted";
   /** With `updated`: the functions, and what they made, by which a change in place afterwards is noticed. */
-  updates?: readonly Update[] | undefined;
-  updatedTo?: string | undefined;
+  updates: readonly Update[] | undefined;
+  updatedTo: string | undefined;
 }
 
 const FLASH = `${RESERVED}flash.`;
@@ -43,16 +44,22 @@ export class WorkingCopy {
   get(key: string): unknown {
     const known = this.#touched?.get(key);
     if (known !== undefined) return known.value;
-    const { value, before } = this.#lookUp(key);
+    const before = this.#textOf(key);
+    const value = this.#valueOf(key, before);
     // Only what can change in place needs to be remembered.
-    if (isObject(value)) this.#remember(key, { value, before, state: "read" });
+    if (isObject(value)) this.#remember(key, value, before, "read");
     return value;
   }
 
   set(key: string, value: unknown): void {
-    const touched = this.#touch(checked(key));
-    touched.value = value;
-    touched.state = "set";
+    checked(key);
+    const touched = this.#touched?.get(key);
+    if (touched === undefined) {
+      this.#remember(key, value, this.#textOf(key), "set");
+    } else {
+      touched.value = value;
+      touched.state = "set";
+    }
   }
 
   has(key: string): boolean {
@@ -86,7 +93,7 @@ export class WorkingCopy {
 
   update(key: string, update: Update): unknown {
     const touched = this.#touch(checked(key));
-    const replayable = touched.state === "updated" ? isAsUpdated(key, touched) : this.#isAsRead(key, touched);
+    const replayable = touched.state === "updated" ? isAsUpdated(touched) : this.#isAsRead(touched);
     const value = update(touched.value);
     if (replayable) {
       touched.updatedTo = encode(key, value);
@@ -128,14 +135,12 @@ export class WorkingCopy {
     this.#taken = this.#touched;
     this.#clearedSince = false;
     const cleared = this.#cleared && (this.#record?.names.length ?? 0) > 0;
-    let keys: Map<string, Change> | undefined;
-    for (const [key, touched] of this.#touched ?? []) {
-      const change = this.#change(key, touched);
-      if (change === undefined) continue;
-      keys ??= new Map();
-      keys.set(key, change);
+    const keys: Change[] = [];
+    for (const touched of this.#touched?.values() ?? []) {
+      const change = this.#change(touched);
+      if (change !== undefined) keys.push(change);
     }
-    return keys === undefined && !cleared ? undefined : { cleared, keys: keys ?? new Map() };
+    return keys.length === 0 && !cleared ? undefined : { cleared, keys };
   }
 
   /**
@@ -145,16 +150,16 @@ export class WorkingCopy {
    */
   rebase(record: SessionRecord, changes: Changes): void {
     if (this.#touched === this.#taken) {
-      for (const [key, change] of changes.keys) this.#rebaseOne(key, change, record.text(key));
+      for (const change of changes.keys) this.#rebaseOne(change, record.text(change.key));
     }
     this.#record = record;
     this.#cleared = this.#clearedSince;
   }
 
-  #rebaseOne(key: string, { after, updates }: Change, text: string | undefined): void {
+  #rebaseOne({ key, after, updates }: Change, text: string | undefined): void {
     const touched = this.#touched!.get(key)!;
     touched.before = after;
-    if (this.#textNow(key, touched) !== after) {
+    if (this.#textNow(touched) !== after) {
       // Changed since. Functions that were saved must not run again.
       if (updates === undefined && touched.state === "updated") touched.state = "set";
       else touched.updates = touched.updates?.slice(updates?.length);
@@ -166,45 +171,54 @@ export class WorkingCopy {
     }
   }
 
-  #lookUp(key: string): { value: unknown; before: string | undefined } {
-    const before = this.#cleared ? undefined : this.#record?.text(key);
-    return { value: valueIn(key, before, this.#rules, this.#onUnreadable), before };
+  /** The key's text in the store, as far as this request knows. */
+  #textOf(key: string): string | undefined {
+    return this.#cleared ? undefined : this.#record?.text(key);
+  }
+
+  #valueOf(key: string, text: string | undefined): unknown {
+    return valueIn(key, text, this.#rules, this.#onUnreadable);
   }
 
   #touch(key: string): Touched {
-    return this.#touched?.get(key) ?? this.#remember(key, { ...this.#lookUp(key), state: "read" });
+    const touched = this.#touched?.get(key);
+    if (touched !== undefined) return touched;
+    const before = this.#textOf(key);
+    return this.#remember(key, this.#valueOf(key, before), before, "read");
   }
 
-  #remember(key: string, touched: Touched): Touched {
+  #remember(key: string, value: unknown, before: string | undefined, state: Touched["state"]): Touched {
+    const touched: Touched = { key, value, before, state, updates: undefined, updatedTo: undefined };
     this.#touched ??= new Map();
     this.#touched.set(key, touched);
     return touched;
   }
 
-  #change(key: string, touched: Touched): Change | undefined {
-    if (this.#isAsRead(key, touched)) return undefined;
-    const { before, state, updates, updatedTo } = touched;
-    const after = this.#text(key, touched);
+  #change(touched: Touched): Change | undefined {
+    const { key, before, state, updates, updatedTo } = touched;
+    if (this.#isAsRead(touched)) return undefined;
+    const after = this.#text(touched);
     if (after === before) return undefined;
-    return state === "updated" && updates && after === updatedTo ? { before, after, updates } : { before, after };
+    const isUpdated = state === "updated" && after === updatedTo;
+    return { key, before, after, updates: isUpdated ? updates : undefined };
   }
 
   /** The text that a save would give the key; undefined: none. */
-  #text(key: string, { value, state }: Touched): string | undefined {
+  #text({ key, value, state }: Touched): string | undefined {
     return state === "deleted" && this.#isInitial(key, value) ? undefined : encode(key, value);
   }
 
   /** The same, and something that no text is if the value can't be kept. */
-  #textNow(key: string, touched: Touched): string | undefined | Error {
+  #textNow(touched: Touched): string | undefined | Error {
     try {
-      return this.#text(key, touched);
+      return this.#text(touched);
     } catch (error) {
       return error as Error;
     }
   }
 
   /** True if a value has not been changed in place since it was decoded. */
-  #isAsRead(key: string, { value, before, state }: Touched): boolean {
+  #isAsRead({ key, value, before, state }: Touched): boolean {
     if (state !== "read") return false;
     if (!isObject(value)) return true;
     const text = encode(key, value);
@@ -217,7 +231,7 @@ export class WorkingCopy {
   }
 }
 
-function isAsUpdated(key: string, { value, updatedTo }: Touched): boolean {
+function isAsUpdated({ key, value, updatedTo }: Touched): boolean {
   return encode(key, value) === updatedTo;
 }
 

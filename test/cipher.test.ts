@@ -93,7 +93,7 @@ for (const encryption of ["server", "ticket"] as const) {
       const plain = SessionRecord.write(
         { createdAt: 0, renewedAt: undefined, revision: undefined, lease: undefined, owner: undefined },
         undefined,
-        new Map([["admin", encode("admin", true)]]),
+        [{ key: "admin", after: encode("admin", true) }],
       ).bytes;
       assert.throws(() => seal.open(plain, ticket));
       assert.throws(() => seal.open(Buffer.alloc(0), ticket));

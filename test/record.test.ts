@@ -15,8 +15,19 @@ const NO_META: RecordMeta = {
 };
 
 function write(values: Iterable<readonly [string, unknown]>, meta = NO_META): SessionRecord {
-  const texts = new Map(Array.from(values, ([name, value]) => [name, encode(name, value)]));
-  return SessionRecord.write(meta, undefined, texts);
+  return SessionRecord.write(
+    meta,
+    undefined,
+    Array.from(values, ([key, value]) => ({ key, after: encode(key, value) })),
+  );
+}
+
+function written(texts: Record<string, string | undefined>, meta = NO_META, base?: SessionRecord): SessionRecord {
+  return SessionRecord.write(
+    meta,
+    base,
+    Object.entries(texts).map(([key, after]) => ({ key, after })),
+  );
 }
 
 /** A copy in a place of its own, so that reading beyond its ends would be noticed. */
@@ -24,7 +35,7 @@ function stored(record: SessionRecord): SessionRecord {
   return SessionRecord.read(new Uint8Array(record.bytes));
 }
 
-function texts(record: SessionRecord): Map<string, string | undefined> {
+function textsOf(record: SessionRecord): Map<string, string | undefined> {
   return new Map(record.names.map((name) => [name, record.text(name)]));
 }
 
@@ -42,7 +53,7 @@ function survives(bytes: Uint8Array): void {
     assert.equal(typeof record.text(name), "string");
   }
   record.data();
-  const copy = SessionRecord.write(record, record, new Map([["new", "1"]]));
+  const copy = written({ new: "1" }, record, record);
   assert.equal(stored(copy).text("new"), "1");
 }
 
@@ -99,15 +110,7 @@ describe("a record", () => {
   });
 
   test("shows the values that can be read beside one that can't", () => {
-    const record = SessionRecord.write(
-      NO_META,
-      undefined,
-      new Map([
-        ["good", "1"],
-        ["bad", "{"],
-        ["good too", "2"],
-      ]),
-    );
+    const record = written({ good: "1", bad: "{", "good too": "2" });
     assert.deepEqual(record.data(), { good: 1, "good too": 2 });
   });
 
@@ -127,8 +130,9 @@ describe("a record", () => {
             if (text === undefined) model.delete(name);
             else model.set(name, text);
           }
-          const next: SessionRecord = stored(SessionRecord.write(meta, record, change));
-          assert.deepEqual(new Set(texts(next)), new Set(model));
+          const texts = Array.from(change, ([key, after]) => ({ key, after }));
+          const next: SessionRecord = stored(SessionRecord.write(meta, record, texts));
+          assert.deepEqual(new Set(textsOf(next)), new Set(model));
           assert.equal(next.names.length, model.size);
           assert.equal(next.owner, meta.owner);
           assert.equal(next.createdAt, meta.createdAt);
@@ -144,25 +148,8 @@ describe("a record", () => {
 
   test("copies untouched values byte by byte, also such as this version could not read", () => {
     const foreign = '~[["TypeOfALaterVersion",1],"x"]';
-    const before = SessionRecord.write(
-      NO_META,
-      undefined,
-      new Map([
-        ["foreign", foreign],
-        ["spaced", '{ "a" : 1 }'],
-        ["n", "1"],
-      ]),
-    );
-    const after = stored(
-      SessionRecord.write(
-        { ...NO_META, owner: "u" },
-        stored(before),
-        new Map([
-          ["n", "2"],
-          ["m", "3"],
-        ]),
-      ),
-    );
+    const before = written({ foreign, spaced: '{ "a" : 1 }', n: "1" });
+    const after = stored(written({ n: "2", m: "3" }, { ...NO_META, owner: "u" }, stored(before)));
     assert.equal(after.text("foreign"), foreign);
     assert.equal(after.text("spaced"), '{ "a" : 1 }');
     assert.equal(after.text("n"), "2");
@@ -175,7 +162,7 @@ describe("a record", () => {
       ["b", "y"],
     ]);
     const bytes = Buffer.from(before.bytes);
-    SessionRecord.write({ ...NO_META, owner: "u" }, before, new Map([["a", undefined], ["b", '"z"'], ["c", "1"]])); // biome-ignore format: one line
+    written({ a: undefined, b: '"z"', c: "1" }, { ...NO_META, owner: "u" }, before);
     assert.deepEqual(before.bytes, bytes);
     assert.equal(before.text("b"), '"y"');
   });
