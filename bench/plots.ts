@@ -1,21 +1,14 @@
 import type { EChartsOption, SeriesOption, XAXisComponentOption } from "echarts";
-import * as echarts from "echarts";
+import { colours, draw, widthOf } from "./drawing.ts";
 import type { LatencyResults, LatencyRow } from "./latency.ts";
 import { GROUPS } from "./report.ts";
 import type { Results, Row } from "./results.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
 import type { Estimate } from "./statistics.ts";
 
-/** What a colour is on a light page, and on a dark one. */
-const COLOURS = {
-  text: ["#1f2328", "#e6edf3"],
-  faint: ["#c8ccd1", "#484f58"],
-  ours: ["#0b6e4f", "#3fb950"],
-  peer: ["#b35900", "#f0883e"],
-} as const;
-const [TEXT, FAINT, OURS, PEER] = Object.values(COLOURS).map(([light]) => light) as [string, string, string, string];
 const LINE = 24;
 const GAP = 34;
+const LABEL_SIZE = 12;
 
 /** SVG pictures of a run, by name. */
 export function plots(results: Results): Record<string, string> {
@@ -52,7 +45,7 @@ function lostUpdatesPlot(rows: readonly Row[]): string {
     {
       type: "bar",
       barWidth: "60%",
-      label: { show: true, position: "right", color: TEXT, fontSize: 11 },
+      label: { show: true, position: "right", color: colours.text, fontSize: 11 },
       data: counted.map((row) => ({ value: of(row), itemStyle: { color: colourOf(row) } })),
     },
   ];
@@ -97,7 +90,6 @@ export function latencyPlot({ rows }: LatencyResults): string {
       "Milliseconds to the answer: from the median over p99 (the dot) to p99.9 (less is better, steps of ten times)",
     text: `Median, p99 and p99.9 in milliseconds. ${words.join(". ")}.`,
     labels,
-    labelWidth: 680,
     width: 420,
     panels: [
       { title: "", axis: { type: "log", min: 0.1, max: 10_000 }, series: dotsWithIntervals(all, asEstimate, 0.1) },
@@ -114,30 +106,28 @@ interface Panels {
   /** All of it in words. */
   text: string;
   labels: string[];
-  labelWidth?: number;
   width: number;
   panels: { title: string; axis: XAXisComponentOption; series: Series }[];
 }
 
 /** Pictures beside each other, which share their lines and the labels at the left. */
-function panels({ heading, text, labels, labelWidth = 330, width, panels }: Panels): string {
-  const top = 64;
+function panels({ heading, text, labels, width, panels }: Panels): string {
+  const top = panels.some(({ title }) => title !== "") ? 64 : 40;
+  const labelWidth = widthOf(labels, LABEL_SIZE) + 16;
   const height = labels.length * LINE;
   const leftOf = (i: number) => labelWidth + i * (width + GAP);
   const titleAt = (text: string, left: number, top: number, fontSize: number) => ({
     ...{ text, left, top, padding: 0 },
-    textStyle: { fontSize, color: TEXT },
+    textStyle: { fontSize, color: colours.text },
   });
   const option: EChartsOption = {
-    animation: false,
-    textStyle: { fontFamily: "system-ui, sans-serif", color: TEXT },
     title: [titleAt(heading, 8, 6, 15), ...panels.map(({ title }, i) => titleAt(title, leftOf(i), 32, 14))],
     grid: panels.map((_, i) => ({ left: leftOf(i), top, width, height })),
     xAxis: panels.map(({ axis }, i) => ({
       ...axis,
       gridIndex: i,
-      axisLabel: { color: TEXT },
-      splitLine: { lineStyle: { color: FAINT } },
+      axisLabel: { color: colours.text },
+      splitLine: { lineStyle: { color: colours.faint } },
     })) as XAXisComponentOption[],
     yAxis: panels.map((_, i) => ({
       gridIndex: i,
@@ -145,14 +135,14 @@ function panels({ heading, text, labels, labelWidth = 330, width, panels }: Pane
       data: labels,
       inverse: true,
       axisTick: { show: false },
-      axisLine: { lineStyle: { color: FAINT } },
-      axisLabel: { show: i === 0, interval: 0, color: TEXT, fontSize: 12 },
+      axisLine: { lineStyle: { color: colours.faint } },
+      axisLabel: { show: i === 0, interval: 0, color: colours.text, fontSize: LABEL_SIZE },
     })),
     series: panels.flatMap(({ series }, i) =>
       series.map((one) => ({ ...one, xAxisIndex: i, yAxisIndex: i })),
     ) as Series,
   };
-  return draw(option, { width: leftOf(panels.length), height: top + height + 40 }, heading, text);
+  return draw(option, { width: leftOf(panels.length), height: top + height + 40 }, { title: heading, text });
 }
 
 /** A dot for the value, a line for its interval. What is below the axis stands at its beginning. */
@@ -186,22 +176,8 @@ function dotsWithIntervals<Item extends { ours: boolean }>(
   ];
 }
 
-/** Draws without a browser. The picture says in words what it shows, and knows dark pages. */
-function draw(option: EChartsOption, size: { width: number; height: number }, title: string, text: string): string {
-  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, ...size });
-  chart.setOption(option);
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  const dark = Object.values(COLOURS).flatMap(([light, dark]) =>
-    ["fill", "stroke"].map((paint) => `[${paint}="${light}"] { ${paint}: ${dark} }`),
-  );
-  const style = `<style>@media (prefers-color-scheme: dark) { ${dark.join(" ")} }</style>`;
-  const words = `<title id="title">${escaped(title)}</title><desc id="desc">${escaped(text)}</desc>`;
-  return `${svg.replace(/^<svg([^>]*)>/, `<svg$1 role="img" aria-labelledby="title desc">${words}${style}`)}\n`;
-}
-
 function colourOf({ ours }: { ours: boolean }): string {
-  return ours ? OURS : PEER;
+  return ours ? colours.ours : colours.peer;
 }
 
 function labelOf({ name, framework }: Row): string {
@@ -210,8 +186,4 @@ function labelOf({ name, framework }: Row): string {
 
 function figure({ median, low, high }: Estimate): string {
   return `${median.toFixed(0)} (${low.toFixed(0)} to ${high.toFixed(0)})`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

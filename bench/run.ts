@@ -34,7 +34,8 @@ const HELP = `npm run bench [-- options]
   --quick            about two minutes instead of ten; results go to quick.* instead of bench.*
   --only a,b         these contenders and their bare servers: ${entrants.map(({ id }) => id).join(", ")}
   --scenarios a,b    of ${scenarioNames.join(", ")}
-  --profile          write .cpuprofile files (for a browser's developer tools or speedscope) and say where the time goes
+  --profile          measure nothing, but say where the time goes: flame graphs (.svg) and what they are made from (.cpuprofile,
+                     for a browser's developer tools or speedscope), in profiles/ of the folder below
   --laps n           how often every server is started anew
   --rounds n         how often each is measured in a lap
   --requests n       how many requests a measurement has on Express; Fastify gets twice, node:http three times as many

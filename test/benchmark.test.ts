@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CookieJar } from "../bench/cookies.ts";
+import { flameGraph, placed } from "../bench/flame-graph.ts";
+import type { LatencyResults } from "../bench/latency.ts";
+import { latencyPlot } from "../bench/plots.ts";
+import { type CpuProfile, type Frame, fold, selfTimes } from "../bench/stacks.ts";
 import { difference, directRatio, estimate, ratio } from "../bench/statistics.ts";
 
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
@@ -56,6 +60,84 @@ describe("the benchmark's statistics", () => {
     const direct = directRatio(high, low);
     assert.ok(direct.kind === "ratio" && direct.low > 1.4 && direct.high < 2.4, JSON.stringify(direct));
     assert.equal(directRatio(low, low).kind, "noise");
+  });
+});
+
+describe("the plots", () => {
+  test("have room for their labels, however long", () => {
+    const widthWith = (situation: string) => {
+      const latency = { p50: 1, p99: 2, p999: 3, most: 4, late: 0, answers: 1 };
+      const rows = [{ id: "", name: "coatcheck", ours: true, situation, rate: 1, latency }];
+      const svg = latencyPlot({ rows } as unknown as LatencyResults);
+      return Number(/width="(\d+)"/.exec(svg)![1]);
+    };
+    assert.ok(widthWith("m".repeat(200)) - widthWith("m".repeat(100)) > 900);
+  });
+});
+
+describe("a profile's stacks", () => {
+  const fileOf = (path: string) => new URL(`../${path}`, import.meta.url).href;
+  const node = (id: number, functionName: string, url: string, children: number[] = []) => ({
+    id,
+    callFrame: { functionName, url, lineNumber: 9 },
+    children,
+  });
+  const profile: CpuProfile = {
+    nodes: [
+      node(1, "(root)", "", [2, 3, 4, 5, 9]),
+      node(2, "(idle)", ""),
+      node(3, "answer", fileOf("bench/server.ts"), [8]),
+      // One function twice, as V8 writes it after it has compiled the function anew.
+      node(4, "open", fileOf("src/opener.ts"), [6]),
+      node(5, "open", fileOf("src/opener.ts"), [7]),
+      node(6, "", fileOf("node_modules/redis/dist/index.js")),
+      node(7, "createHash", "node:crypto"),
+      node(8, "post", "node:inspector"),
+      node(9, "handle", fileOf("bench/apps/express.ts"), [10]),
+      node(10, "open", fileOf("src/opener.ts")),
+    ],
+    samples: [2, 4, 5, 6, 7, 8, 9, 10, 4, 3],
+    timeDeltas: [5_000, 10, 20, 30, 2, 7_000, 18, 10, 10, 900],
+  };
+  const outline = ({ name, origin, self, total, calls }: Frame): unknown[] => [
+    ...[name, origin, Math.round(self * 100), Math.round(total * 100)],
+    ...calls.map(outline),
+  ];
+
+  test("are one as far as they begin alike, without what was idle and what the harness did", () => {
+    assert.deepEqual(outline(fold(profile)), [
+      ...["all", "native", 0, 100],
+      [...["open", "coatcheck", 40, 72], ["(anonymous)", "packages", 30, 30], ["createHash", "node", 2, 2]],
+      ["handle", "application", 18, 28, ["open", "coatcheck", 10, 10]],
+    ]);
+  });
+
+  test("give each function's own time, wherever it was called from", () => {
+    const percent = [...selfTimes(fold(profile))].map(([name, share]) => [name, Math.round(share * 100)]);
+    assert.deepEqual(Object.fromEntries(percent), {
+      "open  src/opener.ts:10": 50,
+      "(anonymous)  redis/dist/index.js:10": 30,
+      "createHash  node:crypto:10": 2,
+      "handle  bench/apps/express.ts:10": 18,
+    });
+  });
+
+  test("stand upon the frame that called them, and those that are too narrow are left out", () => {
+    const root = fold({ ...profile, timeDeltas: profile.timeDeltas.map((time, i) => (i === 4 ? 0.2 : time)) });
+    const places = placed(root).map(({ frame, from, row }) => [frame.name, Math.round(from * 100), row]);
+    assert.deepEqual(places, [
+      ["open", 0, 0],
+      ["(anonymous)", 0, 1],
+      ["handle", 71, 0],
+      ["open", 71, 1],
+    ]);
+  });
+
+  test("are drawn with their names, and with tooltips that tell their time", () => {
+    const svg = flameGraph(fold(profile), { name: "a <server>", cpu: 50 });
+    assert.match(svg, /a &lt;server>: where 50.0 µs of a request go/);
+    assert.match(svg, />index.js:10<\/text>/);
+    assert.match(svg, /<title>open, src\/opener.ts:10\n36.0 µs \(72.0 %\), in itself 20.0 µs<\/title>/);
   });
 });
 

@@ -1,0 +1,69 @@
+import type { EChartsOption } from "echarts";
+import * as echarts from "echarts";
+
+/** What a colour is on a light page, and on a dark one. */
+const COLOURS = {
+  text: ["#1f2328", "#e6edf3"],
+  faint: ["#c8ccd1", "#484f58"],
+  ours: ["#0b6e4f", "#3fb950"],
+  peer: ["#b35900", "#f0883e"],
+  green: ["#8fd4b4", "#17694a"],
+  orange: ["#f6bd84", "#854a12"],
+  yellow: ["#f0e29a", "#665a14"],
+  blue: ["#b3d0f2", "#27507f"],
+  violet: ["#d9cbec", "#57457f"],
+} as const;
+type Colour = keyof typeof COLOURS;
+
+/** Each as a light page shows it; `draw` adds what a dark one does. */
+export const colours = Object.fromEntries(Object.entries(COLOURS).map(([name, [light]]) => [name, light])) as Record<
+  Colour,
+  string
+>;
+
+const FONT = "system-ui, sans-serif";
+/** Letters are measured by a table of widths, and readers' fonts differ. */
+const WIDER = 1.12;
+
+/** Room for the longest of these texts, in pixels. */
+export function widthOf(texts: readonly string[], fontSize: number): number {
+  return Math.ceil(
+    WIDER * Math.max(...texts.map((text) => echarts.format.getTextRect(text, `${fontSize}px ${FONT}`).width)),
+  );
+}
+
+/** How wide a text may be reckoned to be that has so many pixels. */
+export function fitting(width: number): number {
+  return width / WIDER;
+}
+
+/**
+ * Draws without a browser: an SVG that says in words what it shows, and knows dark pages. `tooltips` are those of the
+ * first series, by the index of their data.
+ */
+export function draw(
+  option: EChartsOption,
+  size: { width: number; height: number },
+  words: { title: string; text: string; tooltips?: readonly string[] },
+): string {
+  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, ...size });
+  chart.setOption({ animation: false, textStyle: { fontFamily: FONT, color: colours.text }, ...option });
+  const svg = chart
+    .renderToSVGString()
+    .replace(/(<path[^>]* ecmeta_data_index="(\d+)"[^>]*)><\/path>/g, (path, start: string, i: string) => {
+      const tooltip = words.tooltips?.[Number(i)];
+      return tooltip === undefined ? path : `${start}><title>${escaped(tooltip)}</title></path>`;
+    });
+  chart.dispose();
+  const dark = Object.values(COLOURS).flatMap(([light, dark]) =>
+    ["fill", "stroke"].map((paint) => `[${paint}="${light}"] { ${paint}: ${dark} }`),
+  );
+  // Letters lie on what has the tooltip.
+  const style = `<style>text { pointer-events: none } @media (prefers-color-scheme: dark) { ${dark.join(" ")} }</style>`;
+  const title = `<title id="title">${escaped(words.title)}</title><desc id="desc">${escaped(words.text)}</desc>`;
+  return `${svg.replace(/^<svg([^>]*)>/, `<svg$1 role="img" aria-labelledby="title desc">${title}${style}`)}\n`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+}
