@@ -50,6 +50,8 @@ export function draw(
   chart.setOption({ animation: false, textStyle: { fontFamily: FONT, color: colours.text }, ...option });
   const svg = chart
     .renderToSVGString()
+    // Lighter colours under the mouse, which nobody could read on a dark page.
+    .replace(/<style ><!\[CDATA\[.*?<\/style>/s, "")
     .replace(/(<path[^>]* ecmeta_data_index="(\d+)"[^>]*)><\/path>/g, (path, start: string, i: string) => {
       const tooltip = words.tooltips?.[Number(i)];
       return tooltip === undefined ? path : `${start}><title>${escaped(tooltip)}</title></path>`;
