@@ -123,7 +123,8 @@ for (const row of rows) {
         const cookie = await begin("warm");
         await visit(cookie, (session) => void session.update("n", (n) => (n ?? 0) + 1));
         await visit(cookie, undefined, later);
-        await visit(cookie, (session) => session.destroy());
+        await visit(cookie, logIn);
+        await visit(await begin(), (session) => session.destroy());
       }
     });
     after(async () => {
@@ -146,6 +147,12 @@ for (const row of rows) {
         session.owner = owner;
       });
       return cookie!;
+    }
+
+    /** As the guide advises: the session that is there becomes somebody's, and gets a new ticket. */
+    async function logIn(session: Awaited<ReturnType<typeof sessions.open>>): Promise<void> {
+      session.owner = "ann";
+      await session.regenerate();
     }
 
     /** Round trips of one request; the median of several, as a pool may do something of its own in between. */
@@ -171,11 +178,13 @@ for (const row of rows) {
         ownedRead: await trips(() => visit(owned)),
         ownedChange: await trips(() => visit(owned, (session) => session.update("n", (n) => (n ?? 0) + 1))),
         ownedNew: await trips(() => begin("ann")),
+        login: await trips(async () => visit(await fresh(), logIn)),
       };
       assert.equal(costs.anonymous, 0);
       assert.ok(costs.read <= 1 && costs.ownedRead <= 1, JSON.stringify(costs));
       assert.ok(costs.change <= 2 && costs.ownedChange <= 2, JSON.stringify(costs));
       assert.ok(costs.new <= 1, JSON.stringify(costs));
+      assert.ok(costs.login <= 5, JSON.stringify(costs));
       lines.push(line(row, store, costs));
 
       async function fresh(): Promise<string> {
@@ -192,8 +201,8 @@ describe("docs/stores.md", () => {
     const page = join(import.meta.dirname, "../../docs/stores.md");
     const text = readFileSync(page, "utf8");
     const table = [
-      "| store | shared by | list by owner | hands out the expired | reports changes | nothing written | read | read, idle time extended | change | new | new, with an owner |",
-      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+      "| store | shared by | list by owner | hands out the expired | reports changes | nothing written | read | read, idle time extended | change | new | new, with an owner | login |",
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
       ...lines,
     ].join("\n");
     const updated = text.replace(/(?<=<!-- table -->\n).*?(?=<!-- \/table -->)/s, () => `${table}\n`);
@@ -209,7 +218,7 @@ function line({ name, sharedBy, make, full }: Row, store: SessionStore, costs: R
     `\`${name}\``,
     sharedBy,
     ...ABILITIES.map((ability) => abilityOf(ability)),
-    ...["anonymous", "read", "extend", "change", "new", "ownedNew"].map((request) => cost(costs[request])),
+    ...["anonymous", "read", "extend", "change", "new", "ownedNew", "login"].map((request) => cost(costs[request])),
   ];
   return `| ${cells.join(" | ")} |`;
 
