@@ -1,6 +1,7 @@
-// node bench/capacity.ts: computes the tables of docs/capacity.md from results/bench.json, and writes them there. A model:
-// what is measured and what is assumed stands in that page.
+// node bench/capacity.ts: computes the tables of docs/capacity.md from results/bench.json, and writes them there, and draws
+// results/capacity.svg. A model: what is measured and what is assumed stands in that page.
 import { readFileSync, writeFileSync } from "node:fs";
+import { capacityPlot } from "./capacity-plot.ts";
 import { table } from "./report.ts";
 import type { Results } from "./results.ts";
 import type { ScenarioName } from "./scenarios.ts";
@@ -41,9 +42,29 @@ const MODELS: readonly Model[] = [
   { name: "`mysql`", id: "coatcheck-express+mysql", bytes: 1_904 },
 ];
 
-/** Azure's services are paid by what they are asked for. */
+/** Azure's services are paid by what they are asked for. What a session of 1 KB takes there is not measured. */
+const SERVICE_BYTES = 1_400;
 const COSMOS = { read: 1, change: 1 + 11, new: 7, dollarsPerUnitHour: 0.008 / 100, dollarsPerGib: 0.25 };
 const TABLE = { read: 1, change: 2, new: 1, dollarsPerMillion: 0.036, dollarsPerGib: 0.045 };
+
+/** Paid for the mean (half of the busiest hour), or for the busiest hour at the utilization of everything else. */
+const SHARES = [0.5, 1 / UTILIZATION] as const;
+
+/** What one store needs for so many users. */
+export interface Need {
+  name: string;
+  users: number;
+  /** CPUs that sessions take in the servers. Undefined: not measured. */
+  servers?: number;
+  /** What the store has to do, for the table. */
+  store: string;
+  gib: number;
+  /** Machines of the store, standbys not counted; partitions or accounts of a service. */
+  nodes: number;
+  nodesText: string;
+  /** A month, the lowest and the highest. */
+  dollars: readonly [number, number];
+}
 
 const { rows, date } = JSON.parse(readFileSync(new URL("results/bench.json", import.meta.url), "utf8")) as Results;
 
@@ -56,7 +77,7 @@ const computed = [1e6, 1e8].flatMap((users) => [
   "",
   ...table(
     ["store", "CPUs for sessions in the servers", "CPUs of the store", "data", "nodes", "dollars a month"],
-    [...MODELS.flatMap((model) => line(model, users)), ...services(users)],
+    needs(users).map(cells),
   ),
 ]);
 writeFileSync(
@@ -65,6 +86,17 @@ writeFileSync(
     [`By the run of ${date.slice(0, 10)}.`, "", ...computed, ""].join("\n"),
   ),
 );
+writeFileSync(new URL("results/capacity.svg", import.meta.url), capacityPlot(steps(1e5, 1e9).flatMap(needs)));
+
+/** Ten in each step of ten times, the ends among them. */
+function steps(from: number, to: number): number[] {
+  const count = Math.round(Math.log10(to / from) * 10);
+  return Array.from({ length: count + 1 }, (_, i) => from * 10 ** (i / 10));
+}
+
+function needs(users: number): Need[] {
+  return [...MODELS.flatMap((model) => need(model, users)), cosmosNeed(users), tableNeed(users)];
+}
 
 function requestsASecond(users: number): number {
   return (users * REQUESTS_A_MINUTE) / 60;
@@ -74,72 +106,72 @@ function mixed(of: (scenario: ScenarioName) => number): number {
   return (Object.keys(MIX) as ScenarioName[]).reduce((sum, scenario) => sum + MIX[scenario] * of(scenario), 0);
 }
 
-function line({ name, id, bytes, memory }: Model, users: number): string[][] {
+function need({ name, id, bytes, memory }: Model, users: number): Need[] {
   const cells = rows.find((row) => row.id === id)?.cells;
   if (cells === undefined) return [];
   const cpus = (microseconds: number) => (requestsASecond(users) * microseconds) / 1e6 / UTILIZATION;
-  const server = cpus(mixed((scenario) => Math.max(cells[scenario]!.added.median, 0)));
+  const servers = cpus(mixed((scenario) => Math.max(cells[scenario]!.added.median, 0)));
   const alone = cpus(mixed((scenario) => cells[scenario]!.database?.median ?? 0));
   const store = memory && alone > 1 ? alone * CLUSTER : alone;
   const gib = (users * SESSIONS_A_USER * bytes) / GIB;
   // A node of Redis uses one CPU for commands, and half of its memory is left free for copying and growth.
   const nodes = memory ? Math.max(Math.ceil(store), Math.ceil((gib * 2) / NODE_GIB)) : Math.ceil(store / 16);
   const dollars = (i: 0 | 1) =>
-    server * CPU_PRICE[i] +
+    servers * CPU_PRICE[i] +
     COPIES *
       (memory ? nodes * (CPU_PRICE[i] + NODE_GIB * MEMORY_PRICE[i]) : store * CPU_PRICE[i] + gib * 3 * DISK_PRICE[i]);
+  const stored = bytes > 0;
   return [
-    [
-      name,
-      rounded(server),
-      bytes === 0 ? "none" : rounded(store),
-      bytes === 0 ? "none" : size(gib),
-      bytes === 0 ? "none" : `${nodes} × ${COPIES}`,
-      `${money(dollars(0))} to ${money(dollars(1))}`,
-    ],
+    {
+      ...{ name, users, servers, gib, nodes },
+      store: stored ? rounded(store) : "none",
+      nodesText: stored ? `${nodes} × ${COPIES}` : "none",
+      dollars: [dollars(0), dollars(1)],
+    },
   ];
 }
 
-function services(users: number): string[][] {
-  const rate = requestsASecond(users);
-  const gib = (users * SESSIONS_A_USER * 1_400) / GIB;
-  // Provisioned for the busiest second, at the utilization of everything else; or paid for the mean, at half of it.
-  const units = rate * mixed((scenario) => COSMOS[scenario]);
-  const cosmos = (share: number) => units * share * COSMOS.dollarsPerUnitHour * HOURS + gib * COSMOS.dollarsPerGib;
-  const calls = rate * mixed((scenario) => TABLE[scenario]);
-  const tables = (share: number) =>
+function cosmosNeed(users: number): Need {
+  const gib = (users * SESSIONS_A_USER * SERVICE_BYTES) / GIB;
+  const units = requestsASecond(users) * mixed((scenario) => COSMOS[scenario]);
+  const dollars = (share: number) => units * share * COSMOS.dollarsPerUnitHour * HOURS + gib * COSMOS.dollarsPerGib;
+  const nodes = Math.ceil(units / 10_000);
+  return {
+    ...{ name: "`cosmos`", users, gib, nodes },
+    store: `${rounded(units)} RU/s`,
+    nodesText: `${nodes} partitions`,
+    dollars: [dollars(SHARES[0]), dollars(SHARES[1])],
+  };
+}
+
+function tableNeed(users: number): Need {
+  const gib = (users * SESSIONS_A_USER * SERVICE_BYTES) / GIB;
+  const calls = requestsASecond(users) * mixed((scenario) => TABLE[scenario]);
+  const dollars = (share: number) =>
     ((calls * share * 3600 * HOURS) / 1e6) * TABLE.dollarsPerMillion + gib * TABLE.dollarsPerGib;
-  return [
-    [
-      "`cosmos`",
-      "not measured",
-      `${rounded(units)} RU/s`,
-      size(gib),
-      `${Math.ceil(units / 10_000)} partitions`,
-      range(cosmos),
-    ],
-    [
-      "`azureTable`",
-      "not measured",
-      `${rounded(calls)} calls/s`,
-      size(gib),
-      `${Math.ceil(calls / 20_000)} accounts`,
-      range(tables),
-    ],
-  ];
+  const nodes = Math.ceil(calls / 20_000);
+  return {
+    ...{ name: "`azureTable`", users, gib, nodes },
+    store: `${rounded(calls)} calls/s`,
+    nodesText: `${nodes} accounts`,
+    dollars: [dollars(SHARES[0]), dollars(SHARES[1])],
+  };
 }
 
-function range(dollars: (share: number) => number): string {
-  return `${money(dollars(0.5))} to ${money(dollars(1 / UTILIZATION))}`;
+function cells({ name, servers, store, gib, nodesText, dollars: [low, high] }: Need): string[] {
+  return [
+    name,
+    servers === undefined ? "not measured" : rounded(servers),
+    store,
+    gib === 0 ? "none" : `${rounded(gib)} GiB`,
+    nodesText,
+    `${money(low)} to ${money(high)}`,
+  ];
 }
 
 /** Two digits; a model is not better than that. */
 function rounded(value: number): string {
   return value < 1 ? "under 1" : Number(value.toPrecision(2)).toLocaleString("en");
-}
-
-function size(gib: number): string {
-  return `${rounded(gib)} GiB`;
 }
 
 function money(dollars: number): string {
