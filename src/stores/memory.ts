@@ -7,6 +7,7 @@ import type {
   SessionWrite,
   StoreAtOnce,
   StoredSession,
+  Version,
 } from "../store.ts";
 import type { Ref } from "./memory/arena.ts";
 import { Entries } from "./memory/entries.ts";
@@ -40,7 +41,7 @@ export function memory(options: MemoryOptions = {}): SessionStore {
   function remove(ref: Ref): void {
     const key = listeners.size > 0 ? entries.key(ref) : "";
     entries.remove(ref);
-    tell({ key, type: "delete" });
+    tell(key, "delete");
   }
 
   /** Removes from the front of the order of use what is over the limits, but never the last. */
@@ -51,8 +52,8 @@ export function memory(options: MemoryOptions = {}): SessionStore {
     }
   }
 
-  function tell(change: SessionChange): void {
-    for (const listener of listeners) listener(change);
+  function tell(key: string, type: SessionChange["type"], version?: Version): void {
+    for (const listener of listeners) listener(version === undefined ? { key, type } : { key, type, version });
   }
 
   const atOnce: Required<StoreAtOnce> = {
@@ -80,9 +81,9 @@ export function memory(options: MemoryOptions = {}): SessionStore {
         remove(old);
       }
       const version = ++lastVersion;
-      entries.add(key, { ...session, version }, now);
+      entries.add(key, session, version, now);
       keepLimits();
-      tell({ key, type: "write", version });
+      tell(key, "write", version);
       return version;
     },
 
@@ -93,9 +94,9 @@ export function memory(options: MemoryOptions = {}): SessionStore {
       if (entries.version(ref) !== ifVersion) return "conflict";
       const version = ++lastVersion;
       if (bounded) entries.use(ref);
-      entries.replace(ref, key, { ...session, version }, now);
+      entries.replace(ref, key, session, version, now);
       keepLimits();
-      tell({ key, type: "write", version });
+      tell(key, "write", version);
       return version;
     },
   };

@@ -112,10 +112,11 @@ interface Stack {
   capacity: number;
 }
 
-const PLACE_BITS = 15;
+const PLACE_BITS = 18;
 const MAX_PAGES = 2 ** (32 - PLACE_BITS);
-// Less than a power of two by what malloc adds, or each page would begin one more page of the system's.
-const PAGE_BYTES = 256 * 1024 - 64;
+// Few, so that what describes them stays in the caches, and as large as the system's huge pages. Less than a power of two
+// by what malloc adds, or each page would begin one more page of the system's.
+const PAGE_BYTES = 2 * 1024 * 1024 - 64;
 const FIRST_PAGE_BYTES = 16 * 1024 - 64;
 
 const NO_PAGE = newPage(0);

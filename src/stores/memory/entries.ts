@@ -1,3 +1,4 @@
+import type { SessionWrite } from "../../store.ts";
 import { Arena, LONGEST, type Ref, wordOf } from "./arena.ts";
 import { Expiry } from "./expiry.ts";
 import { HashIndex } from "./hash-index.ts";
@@ -24,7 +25,7 @@ import { Owners } from "./owners.ts";
  */
 export class Entries {
   readonly #arena = new Arena((from, to) => this.#moved(from, to));
-  readonly #index = new HashIndex((ref) => this.#hashOf(ref));
+  readonly #index = new HashIndex();
   readonly #expiry = new Expiry(this.#arena, 0);
   readonly #uses: Links | undefined;
   readonly #owners: Owners;
@@ -33,6 +34,8 @@ export class Entries {
   /** The key that is looked for, and one that is in an entry: always the same objects, so that no call leaves garbage. */
   readonly #wanted = new PackedKey();
   readonly #filed = new PackedKey();
+  /** What `#wanted` holds: a key that is read is often written next. */
+  #wantedText: string | undefined;
   /** The one that was not used for the longest time. */
   #oldest: Ref = 0;
 
@@ -49,17 +52,15 @@ export class Entries {
 
   /** The entry with this key, expired or not; 0 if there is none. */
   find(key: string): Ref {
-    this.#wanted.pack(key);
-    const hash = this.#wanted.hash;
+    const { hash } = this.#pack(key);
     let ref = this.#index.find(hash);
     while (ref !== 0 && !this.#isWanted(ref, key)) ref = this.#index.find(hash, ref);
     return ref;
   }
 
   /** Adds an entry for a key that has none. `now`: in milliseconds since 1970. */
-  add(key: string, session: Content, now: number): Ref {
-    const packed = this.#wanted;
-    packed.pack(key);
+  add(key: string, session: SessionWrite, version: number, now: number): Ref {
+    const packed = this.#pack(key);
     const form = formOf(key, packed.isWhole, session);
     const ref = this.#arena.allocate(this.#size(form, key, session));
     this.#arena.set(ref, FORM, packed.e << 16);
@@ -67,7 +68,7 @@ export class Entries {
     this.#arena.set(ref, KEY + 1, packed.b);
     this.#arena.set(ref, KEY + 2, packed.c);
     this.#arena.set(ref, KEY + 3, packed.d);
-    this.#write(ref, form, key, session);
+    this.#write(ref, form, key, session, version);
     this.#index.add(packed.hash, ref);
     this.#expiry.file(ref, session.expiresAt, now);
     if (session.owner !== undefined) this.#owners.add(ref, session.owner);
@@ -77,7 +78,7 @@ export class Entries {
   }
 
   /** Replaces all but the key, which is given again. */
-  replace(ref: Ref, key: string, session: Content, now: number): void {
+  replace(ref: Ref, key: string, session: SessionWrite, version: number, now: number): void {
     const before = this.#form(ref);
     const owner = this.owner(ref);
     const sameOwner = owner === session.owner;
@@ -89,7 +90,7 @@ export class Entries {
     this.#setForm(ref, before & (sameOwner ? OTHER_KEY | OWNED : OTHER_KEY));
     const form = formOf(key, !(before & OTHER_KEY), session);
     const at = this.#resize(ref, this.#size(form, key, session));
-    this.#write(at, form, key, session);
+    this.#write(at, form, key, session, version);
     if (session.owner !== undefined && !sameOwner) this.#owners.add(at, session.owner);
     if (isEarlier) this.refile(at, now);
   }
@@ -127,7 +128,7 @@ export class Entries {
     if (form & LARGE) return this.#large.get(ref)!.value;
     const at = this.#textAt(ref, form) + this.#keyLength(ref, form) + this.#ownerLength(ref, form);
     const length = form & LENGTH;
-    const value = room(length);
+    const value = Buffer.allocUnsafe(length);
     this.#arena.page(ref).bytes.copy(value, 0, at, at + length);
     return value;
   }
@@ -201,7 +202,7 @@ export class Entries {
     this.#arena.set(ref, HIGHS, (Math.floor(whole / 2 ** 32) << 16) | Math.floor(version / 2 ** 32));
   }
 
-  #write(ref: Ref, form: number, key: string, { value, expiresAt, owner, version }: Content): void {
+  #write(ref: Ref, form: number, key: string, { value, expiresAt, owner }: SessionWrite, version: number): void {
     this.#setForm(ref, form);
     this.#setTimes(ref, expiresAt, version);
     this.bytes += value.length;
@@ -253,6 +254,14 @@ export class Entries {
     if (ref === this.#oldest) this.#oldest = next;
   }
 
+  #pack(key: string): PackedKey {
+    if (key !== this.#wantedText) {
+      this.#wanted.pack(key);
+      this.#wantedText = key;
+    }
+    return this.#wanted;
+  }
+
   #isWanted(ref: Ref, key: string): boolean {
     const { words } = this.#arena.page(ref);
     const at = wordOf(ref);
@@ -283,7 +292,7 @@ export class Entries {
   }
 
   /** Bytes of an entry of this form. */
-  #size(form: number, key: string, { value, owner }: Content): number {
+  #size(form: number, key: string, { value, owner }: SessionWrite): number {
     const words = 4 * (this.#ownerWord + (form & OWNED ? 4 : 0));
     if (form & LARGE) return LEAST;
     return Math.max(LEAST, words + textLengths(form & OTHER_KEY ? key : undefined, owner) + value.length);
@@ -306,13 +315,6 @@ export class Entries {
     const form = this.#form(ref);
     return form & LARGE ? this.#large.get(ref)!.value.length : form & LENGTH;
   }
-}
-
-export interface Content {
-  value: Uint8Array;
-  expiresAt: number;
-  owner?: string | undefined;
-  version: number;
 }
 
 interface Large {
@@ -338,21 +340,7 @@ const LENGTH = 0xfff;
 /** Instants have 48 bits: the year 10889. */
 const MAX_INSTANT = 2 ** 48 - 1;
 
-/** Room for a value that is read is cut from slabs: to make a buffer for each takes four times as long. */
-const SLAB_BYTES = 16_384;
-let slab = new ArrayBuffer(SLAB_BYTES);
-let cut = 0;
-
-function room(length: number): Uint8Array {
-  if (cut + length > SLAB_BYTES) {
-    slab = new ArrayBuffer(SLAB_BYTES);
-    cut = 0;
-  }
-  cut += length;
-  return new Uint8Array(slab, cut - length, length);
-}
-
-function formOf(key: string, isWhole: boolean, { value, owner }: Content): number {
+function formOf(key: string, isWhole: boolean, { value, owner }: SessionWrite): number {
   const kind = (isWhole ? 0 : OTHER_KEY) | (owner === undefined ? 0 : OWNED);
   const rest = textLengths(isWhole ? undefined : key, owner) + value.length;
   return LEAST + rest > LONGEST ? kind | LARGE : kind | value.length;
