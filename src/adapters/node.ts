@@ -1,7 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
 import { commitBeforeHeaders } from "./held-response.ts";
-import { type AdapterOptions, isWorthRetrying, openOptions, sessionsFrom, statusOf, textOf } from "./options.ts";
+import {
+  type AdapterOptions,
+  isWorthRetrying,
+  openOptions,
+  openThen,
+  sessionsFrom,
+  statusOf,
+  textOf,
+} from "./options.ts";
 
 export interface NodeOptions extends AdapterOptions<IncomingMessage> {
   /**
@@ -33,20 +41,35 @@ export function session<Data extends object = SessionData>(
   const { saveFailed = false, onError = answerError } = options;
 
   return (handler) =>
-    async function withSession(req, res) {
+    // No async function: a request that waits for nothing makes no promise.
+    function withSession(req, res) {
+      const request = req as SessionRequest<Data>;
       const fail = (error: unknown) => onError(error, req, res);
+      const start = (opened: Session<Data>) => {
+        request.session = opened;
+        commitBeforeHeaders(res, opened, saveFailed, fail);
+        answer();
+      };
+      const answer = () => {
+        try {
+          const answering = handler(request, res);
+          if (isThenable(answering)) answering.then(undefined, fail);
+        } catch (error) {
+          fail(error);
+        }
+      };
       try {
         const mode = openOptions(options, req);
-        const request = req as SessionRequest<Data>;
-        if (mode !== undefined) {
-          request.session = sessions.openAtOnce(req, mode) ?? (await sessions.open(req, mode));
-          commitBeforeHeaders(res, request.session, saveFailed, fail);
-        }
-        await handler(request, res);
+        if (mode === undefined) answer();
+        else openThen(sessions, req, mode, start, fail);
       } catch (error) {
         fail(error);
       }
     };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
 function answerError(error: unknown, _req: IncomingMessage, res: ServerResponse): void {
