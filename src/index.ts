@@ -30,6 +30,7 @@ export {
 } from "./sessions.ts";
 export type {
   ClaimedSession,
+  OpenedSession,
   SessionChange,
   SessionCopy,
   SessionEntry,

@@ -83,6 +83,13 @@ export class SessionRecord {
     return record;
   }
 
+  /** The same with bytes of its own: unpacked or new ones may be a small part of a buffer that must not be kept alive. */
+  detached(): SessionRecord {
+    if (this.bytes.length === this.bytes.buffer.byteLength) return this;
+    const bytes = Buffer.from(new Uint8Array(this.bytes).buffer);
+    return new SessionRecord(bytes, this, this.#shape, this.#endsAt);
+  }
+
   get names(): readonly string[] {
     return this.#shape.names;
   }

@@ -113,6 +113,8 @@ export interface SessionWrite {
   expiresAt: number;
   /** An opaque name for the session's owner, for `list`. Left out: no owner, and an earlier one is removed. */
   owner?: string;
+  /** What the value was sealed from, for a store that keeps copies: `SessionCopy.keep` takes it. Never stored. */
+  opened?: OpenedSession;
 }
 
 export interface StoredSession extends SessionWrite {
@@ -122,13 +124,20 @@ export interface StoredSession extends SessionWrite {
 }
 
 /**
- * A place beside a copy for what the core made of its value, so that this is done once and not for each request. It
- * goes with the copy: a newer value has another place.
+ * A place beside a copy for what its value opens to, so that it is opened once and not for each request. It goes with
+ * the copy: a newer value has another place.
  */
 export interface SessionCopy {
-  readonly opened: unknown;
-  /** Puts it there. Its `bytes` count for what copies may take. */
-  keep(opened: unknown, bytes: number): void;
+  readonly opened: OpenedSession | undefined;
+  /** Puts it there. Its bytes count for what copies may take. */
+  keep(opened: OpenedSession): void;
+}
+
+/** A value as the core has it when it is open. Only the core looks into it. */
+export interface OpenedSession {
+  readonly bytes: Uint8Array;
+  /** The same, to be kept: its bytes are no part of a larger buffer. */
+  detached(): OpenedSession;
 }
 
 /** A session that `claimExpired` removed. */

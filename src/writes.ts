@@ -210,11 +210,8 @@ export function openRecord(
 ): SessionRecord | undefined {
   if (copy?.opened !== undefined) return copy.opened as SessionRecord;
   try {
-    const bytes = cipher.open(value, ticket);
-    if (copy === undefined) return SessionRecord.read(bytes);
-    // What was unpacked may be a small part of a large buffer, which must not be kept.
-    const record = SessionRecord.read(bytes.length < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes);
-    copy.keep(record, record.bytes.length);
+    const record = SessionRecord.read(cipher.open(value, ticket));
+    copy?.keep(record);
     return record;
   } catch (error) {
     events.emit("unreadable", { id: ticket.key, error });
@@ -245,7 +242,8 @@ function sealed(
   expiresAt: number,
 ): SessionWrite {
   const value = cipher.seal(record.bytes, ticket);
-  return record.owner === undefined ? { value, expiresAt } : { value, expiresAt, owner: ownerName(record.owner) };
+  const write = { value, expiresAt, opened: record };
+  return record.owner === undefined ? write : { ...write, owner: ownerName(record.owner) };
 }
 
 function takeLease(context: SessionContext, ticket: Ticket): Promise<Lease | undefined> {

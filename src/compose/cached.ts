@@ -1,8 +1,8 @@
 import { type Duration, milliseconds } from "../duration.ts";
 import { OptionError } from "../errors.ts";
 import type { SessionChange, SessionStore, SessionWrite, StoredSession, Version } from "../store.ts";
+import { Copies } from "../stores/copies.ts";
 import { Announcements } from "./cached/announcements.ts";
-import { Copies } from "./cached/copies.ts";
 
 export interface CachedOptions {
   /** The most bytes that copies may take in this process, with all that belongs to them. Default: 64 MiB (67108864). */

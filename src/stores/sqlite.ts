@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Duration, milliseconds } from "../duration.ts";
 import { OptionError } from "../errors.ts";
 import type { SessionStore, StoreAtOnce, StoredSession } from "../store.ts";
+import { Copies } from "./copies.ts";
 import { importPeer } from "./peer.ts";
 import { onFirstUse, storeError } from "./sql/client.ts";
 import { binary, claimed, firstVersion, mustFit, PAGE, pages, type Row, stored } from "./sql/rows.ts";
@@ -52,6 +53,9 @@ const LARGEST = 128;
 const REST = 2;
 const STINT = 25;
 
+/** Bytes that copies may take in each process. */
+const COPIES = 64 * 1024 * 1024;
+
 /** Node 22 binds the empty value as NULL. */
 const VALUE = "coalesce(?, x'')";
 
@@ -76,6 +80,7 @@ export function sqlite(options: SqliteOptions): SessionStore {
   const table = options.table === undefined ? {} : { table: options.table };
   const names = tableNames(table, QUOTING);
 
+  const copies = new Copies(COPIES);
   let opened: Statements | undefined;
 
   const client = onFirstUse(
@@ -98,6 +103,7 @@ export function sqlite(options: SqliteOptions): SessionStore {
     async ({ database }) => {
       await writing;
       opened = undefined;
+      copies.clear();
       if (given === undefined) database.close();
     },
   );
@@ -127,9 +133,26 @@ export function sqlite(options: SqliteOptions): SessionStore {
     return run((sql) => despiteOthers(() => work(sql)));
   }
 
-  function find(sql: Statements, key: string): StoredSession | undefined {
-    const row = sql.read.get(key, Date.now()) as Row | undefined;
-    return row && stored(row);
+  /**
+   * The session as the file has it at this moment. Of one that is used again and again there is a copy, which is read
+   * and unsealed once: then only the row's version is asked for, since equal versions mean equal bytes.
+   */
+  function find(sql: Statements, key: string, isUsed: boolean): StoredSession | undefined {
+    const now = Date.now();
+    const copy = copies.get(key);
+    if (copy !== undefined) {
+      const { version, expiresAt } = copy.session;
+      if (expiresAt > now && sql.same.get(key, version as number, expiresAt) !== undefined) return copy.session;
+    }
+    const row = sql.read.get(key, now) as Row | undefined;
+    if (row === undefined) {
+      copies.delete(key);
+      return undefined;
+    }
+    const session = stored(row);
+    if (copy?.session.version !== session.version) return isUsed ? copies.put(key, session, now) : session;
+    copy.extend(session.expiresAt);
+    return copy.session;
   }
 
   /** Changes something in the next transaction, and resolves when that is on disk. */
@@ -186,9 +209,9 @@ export function sqlite(options: SqliteOptions): SessionStore {
   }
 
   const atOnce: StoreAtOnce = {
-    read(key) {
+    read(key, touchUntil) {
       try {
-        return opened && find(opened, key);
+        return opened && find(opened, key, touchUntil !== undefined);
       } catch {
         return undefined; // `read` tries longer, and says what is wrong
       }
@@ -196,7 +219,8 @@ export function sqlite(options: SqliteOptions): SessionStore {
   };
 
   const store: SessionStore = {
-    read: (key) => look((sql) => find(sql, key)),
+    // Reads without a touch are walks through all sessions: their copies would drive out those that are in use.
+    read: (key, touchUntil) => look((sql) => find(sql, key, touchUntil !== undefined)),
 
     async create(key, { value, expiresAt, owner }) {
       mustFit(key, owner);
@@ -206,13 +230,17 @@ export function sqlite(options: SqliteOptions): SessionStore {
       return changes === 1 ? version : "exists";
     },
 
-    async update(key, { value, expiresAt, owner }, ifVersion) {
+    async update(key, session, ifVersion) {
+      const { value, expiresAt, owner } = session;
       mustFit(key, owner);
       const values = [expiresAt, owner ?? null, binary(value), key, ifVersion];
-      return change(({ update, read }) => {
+      const answer = await change(({ update, read }) => {
         if (update.run(...values, Date.now()).changes === 1) return Number(ifVersion) + 1;
         return read.get(key, Date.now()) ? "conflict" : "gone";
       });
+      // Only now: a version that was never committed may come to mean other bytes.
+      if (typeof answer === "number") copies.put(key, { ...session, version: answer }, Date.now());
+      return answer;
     },
 
     async delete(key, ifVersion) {
@@ -264,6 +292,8 @@ function statements(database: SqliteDatabase, { table }: Names) {
     read: database.prepare(
       `SELECT key, version, expires_at, owner, value FROM ${table} WHERE key = ? AND expires_at > ?`,
     ),
+
+    same: database.prepare(`SELECT 1 AS same FROM ${table} WHERE key = ? AND version = ? AND expires_at = ?`),
 
     // An expired session that nobody has swept yet makes room.
     create: database.prepare(

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Copies } from "../../src/compose/cached/copies.ts";
 import { type CachedOptions, cached } from "../../src/compose/index.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import { OptionError } from "../../src/errors.ts";
-import type { SessionChange, SessionStore, StoredSession } from "../../src/store.ts";
+import type { OpenedSession, SessionChange, SessionStore, StoredSession } from "../../src/store.ts";
+import { Copies } from "../../src/stores/copies.ts";
 import { memory } from "../../src/stores/memory.ts";
 import { waitFor } from "../servers/process.ts";
 import { Browser } from "../support/browser.ts";
@@ -597,18 +597,18 @@ describe("cached: the byte bound", () => {
     const put = (key: string) => copies.put(key, { ...session(), version: 1 }, 0);
     const { copy } = put("k");
     const alone = copies.bytes;
-    copy!.keep("opened", 10_000);
-    copy!.keep("opened again", 10_000);
-    assert.equal(copy!.opened, "opened");
+    copy!.keep(opened(10_000));
+    copy!.keep(opened(10_001));
+    assert.equal(copy!.opened!.bytes.length, 10_000);
     const both = copies.bytes;
     assert.ok(both >= alone + 10_000 && both < alone + 20_000);
     const next = put("k").copy!;
     assert.equal(copies.bytes, alone);
     assert.equal(next.opened, undefined);
     const last = put("k").copy!;
-    next.keep("too late", 10_000);
+    next.keep(opened(10_000));
     assert.equal(copies.bytes, alone);
-    last.keep("opened", 2_000_000);
+    last.keep(opened(2_000_000));
     assert.equal(copies.get("k"), undefined, "it would drive everything else out");
     assert.equal(copies.bytes, 0);
   });
@@ -649,4 +649,10 @@ function randomNumbers(seed: number): (below: number) => number {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
+}
+
+/** Stands for an opened session of so many bytes. */
+function opened(length: number): OpenedSession {
+  const kept = { bytes: new Uint8Array(length), detached: () => kept };
+  return kept;
 }

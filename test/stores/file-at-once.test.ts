@@ -56,6 +56,30 @@ describe("what a file answers at once", () => {
     for (const store of connections) await store.close();
   });
 
+  test("is a copy of what the file has, opened once, until the session is changed or ends", async (t) => {
+    const path = join(folder, "copies");
+    const [store, other] = [file({ path }), file({ path })];
+    await other.read("nobody"); // opens it
+    const opened = { bytes: new Uint8Array(1), detached: () => opened };
+    const version = await store.create("a", { value: Buffer.from("1"), expiresAt: Date.now() + HOUR });
+    store.atOnce!.read("a", 1)!.copy!.keep(opened);
+    await other.create("b", { value: Buffer.from("2"), expiresAt: Date.now() + HOUR });
+    await other.touch("a", Date.now() + 2 * HOUR);
+    assert.equal(store.atOnce!.read("a", 1)!.copy!.opened, opened);
+    const next = await other.update("a", { value: Buffer.from("3"), expiresAt: Date.now() + HOUR }, version);
+    const changed = store.atOnce!.read("a", 1)!;
+    assert.equal(Buffer.from(changed.value).toString(), "3");
+    assert.equal(changed.copy!.opened, undefined);
+    await store.update("a", { value: Buffer.from("4"), expiresAt: Date.now() + HOUR, opened }, next as number);
+    const own = store.atOnce!.read("a", 1)!;
+    assert.equal(Buffer.from(own.value).toString(), "4");
+    assert.equal(own.copy!.opened, opened, "what was written need not be opened");
+    t.mock.timers.enable({ apis: ["Date"], now: Date.now() + HOUR });
+    assert.equal(store.atOnce!.read("a", 1), undefined);
+    await store.close();
+    await other.close();
+  });
+
   test("is nothing before the file is open, nor after it was closed", async () => {
     const store = file({ path: join(folder, "closed") });
     assert.equal(store.atOnce!.read("a", 1), undefined);
@@ -67,5 +91,5 @@ describe("what a file answers at once", () => {
 });
 
 function plain(session: StoredSession | undefined) {
-  return session && { ...session, value: Buffer.from(session.value).toString(), owner: undefined };
+  return session && { ...session, value: Buffer.from(session.value).toString(), copy: undefined, owner: undefined };
 }

@@ -1,4 +1,4 @@
-import type { SessionCopy, StoredSession, Version } from "../../store.ts";
+import type { OpenedSession, SessionCopy, StoredSession, Version } from "../store.ts";
 
 /** What V8 takes for a copy beside its bytes (measured: 470 to 490), and for what it was opened to (350 to 400). */
 const COPY_OVERHEAD = 500;
@@ -34,10 +34,12 @@ export class Copies {
 
   /** Keeps a copy of what was so at `since`, and replaced an earlier version, if that is known. */
   put(key: string, session: StoredSession, since: number, replaces?: Version): StoredSession {
+    const { opened } = session;
     this.delete(key);
     const copy = new Copy(this, key, session, since, replaces);
     this.#copies.set(key, copy);
     this.grow(copy, copy.session.value.length + COPY_OVERHEAD);
+    if (opened !== undefined) copy.keep(opened);
     return copy.session;
   }
 
@@ -82,7 +84,7 @@ class Copy implements SessionCopy {
   readonly since: number;
   readonly replaces: Version | undefined;
   session: StoredSession;
-  opened: unknown;
+  opened: OpenedSession | undefined;
   bytes = 0;
   used = false;
 
@@ -111,9 +113,9 @@ class Copy implements SessionCopy {
     this.session = { ...this.session, expiresAt };
   }
 
-  keep(opened: unknown, bytes: number): void {
+  keep(opened: OpenedSession): void {
     if (this.opened !== undefined) return;
-    this.opened = opened;
-    this.#copies.grow(this, bytes + OPENED_OVERHEAD);
+    this.opened = opened.detached();
+    this.#copies.grow(this, opened.bytes.length + OPENED_OVERHEAD);
   }
 }
