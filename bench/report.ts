@@ -200,11 +200,12 @@ function median(values: number[]): number {
   return estimate(values).median;
 }
 
-function value(estimate: Estimate): string {
+/** With its interval. */
+export function value(estimate: Estimate): string {
   return `${short(estimate.median)} (${short(estimate.low)}–${short(estimate.high)})`;
 }
 
-function times(ratio: Ratio): string {
+export function times(ratio: Ratio): string {
   switch (ratio.kind) {
     case "noise":
       return "no difference beyond the noise";
