@@ -7,6 +7,8 @@ const MARGIN = 8;
 const HEADING = 64;
 const ROW = 18;
 const FONT_SIZE = 11;
+/** Pixels that a frame needs to have its name in it. */
+const NAMED = 32;
 /** A frame that took a smaller share of the time is left out, with all that it called. */
 const LEAST = 0.003;
 /** More frames one upon the other are cut off. */
@@ -65,7 +67,7 @@ export function flameGraph(root: Frame, { name, cpu }: { name: string; cpu: numb
         emphasisDisabled: true,
         shape: { x: MARGIN + from * inner, y: height - MARGIN - (row + 1) * ROW, width, height: ROW - 1 },
         style: { fill: LEGEND[frame.origin].colour },
-        ...(width > 24 && {
+        ...(width > NAMED && {
           textContent: {
             type: "text",
             style: {
