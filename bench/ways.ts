@@ -43,10 +43,10 @@ const core =
     await session.commit();
   };
 
-/** node:http without a network: its own request and response, and a socket that swallows what is written. */
 const sink = new Writable({ write: (_chunk, _encoding, done) => done() });
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
-const http = (cookie: string, handler: Handler) => () =>
+/** node:http without a network: its own request and response, and a socket that swallows what is written. */
+export const http = (cookie: string, handler: Handler) => () =>
   new Promise<void>((resolve) => {
     const req = new IncomingMessage(sink as never);
     req.method = "GET";

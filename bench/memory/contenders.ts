@@ -7,9 +7,11 @@ export interface Keeper {
   read(key: string): Promise<unknown>;
   update(key: string, text: string, expiresAt: number): Promise<unknown>;
   delete(key: string): Promise<unknown>;
-  /** Removes what has expired by then, and says how many, if it can without being asked for each. */
+  /** Removes what has expired by then, and says how many, if it can without being asked for each. `SWEPT`: there may be more. */
   sweep?(now: number): Promise<number>;
 }
+
+export const SWEPT = 100;
 
 /** `text`: what is in the session, as JSON. coatcheck's stores are given bytes by its core, the others objects. */
 export const keepers: Record<string, { name: string; open(): Keeper }> = {
@@ -28,14 +30,7 @@ function coatcheck(): Keeper {
       if (found) await store.update(key, { value: Buffer.from(text), expiresAt }, found.version);
     },
     delete: (key) => store.delete(key),
-    async sweep(now) {
-      for (let total = 0; ; ) {
-        const { length } = await store.claimExpired!(now, 100);
-        total += length;
-        if (length === 0) return total;
-        await new Promise(setImmediate);
-      }
-    },
+    sweep: async (now) => (await store.claimExpired!(now, SWEPT)).length,
   };
 }
 

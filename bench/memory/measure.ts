@@ -1,16 +1,14 @@
 // node --expose-gc bench/memory/measure.ts contender count seconds: one contender's figures, as JSON on the standard output.
-import { hash } from "node:crypto";
 import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics } from "node:v8";
-import { estimate } from "../statistics.ts";
-import { type Keeper, keepers } from "./contenders.ts";
+import { compareReads, cpuTime } from "./compare-reads.ts";
+import { type Keeper, keepers, SWEPT } from "./contenders.ts";
+import { keyOf, textOf } from "./sessions.ts";
 
 export type Figures = Awaited<ReturnType<typeof measure>>;
 
 const MINUTES = 60_000;
 const SMALL = 1_000;
-/** So many that a clock of 4 ms can tell. */
-const BATCH = 20_000;
 
 let longestTurn = 0;
 let lastTurn = cpuTime();
@@ -20,24 +18,30 @@ async function measure(open: () => Keeper, count: number, seconds: number) {
   const before = await used();
   const keeper = open();
   const filling = watchPauses();
-  await fill(keeper, count);
-  const fillPauses = filling.stop();
+  await fill(keeper, 0, count / 2);
+  const early = filling.stop();
+  const half = await used();
+  const fillingOn = watchPauses();
+  await fill(keeper, count / 2, count);
+  const fillPauses = worse(early, fillingOn.stop());
   const after = await used();
 
   const small = open();
-  await fill(small, SMALL);
-  const reads = await readBoth(small, keeper, count);
+  await fill(small, 0, SMALL);
+  const reading = { keys: keyOf, read: (keeper: Keeper, key: string) => keeper.read(key) };
+  const reads = await compareReads({ ...reading, of: small, among: SMALL }, { ...reading, of: keeper, among: count });
   const churning = watchPauses();
   const operations = await work(keeper, count, seconds * 1_000);
   const churn = { operations, ...churning.stop() };
   const churned = await used();
   const expiring = watchPauses();
   const started = cpuTime();
-  const swept = await keeper.sweep?.(Date.now() + 100 * MINUTES);
-  const sweep = swept === undefined ? undefined : { swept, cpu: (cpuTime() - started) / swept };
+  const swept = await sweepAll(keeper, Date.now() + 100 * MINUTES);
+  const sweep = keeper.sweep && { swept, cpu: (cpuTime() - started) / swept };
   return {
     count,
     each: share(before, after, count),
+    eachMore: share(half, after, count / 2),
     eachAfterChurn: share(before, churned, count),
     fill: fillPauses,
     reads,
@@ -46,37 +50,13 @@ async function measure(open: () => Keeper, count: number, seconds: number) {
   };
 }
 
-const digest = Buffer.alloc(18);
-
-/** A new key as the core makes them: 24 characters of base64url, one string of its own. */
-function keyOf(index: number): string {
-  digest.write(hash("sha256", String(index), "hex"), "hex");
-  return digest.toString("base64url");
-}
-
-/** JSON of 280 to 320 bytes, in the mean 300. */
-function textOf(index: number): string {
-  const size = 280 + ((Math.imul(index, 0x9e3779b1) >>> 0) % 41);
-  const session = {
-    user: { id: index, name: `User ${index}`, roles: ["customer"] },
-    cart: [{ sku: `A-${index % 9973}`, quantity: 1 + (index % 5), price: 1999 }],
-    locale: "en-GB",
-    theme: "dark",
-    csrf: keyOf(-index),
-    views: index % 100,
-    note: "",
-  };
-  session.note = "n".repeat(size - JSON.stringify(session).length);
-  return JSON.stringify(session);
-}
-
 /** 20 minutes of life, begun over the last 20. */
 function endOf(index: number): number {
   return Date.now() + 20 * MINUTES + (index % 12_000) * 100;
 }
 
-async function fill(keeper: Keeper, count: number): Promise<void> {
-  for (let index = 0; index < count; index++) {
+async function fill(keeper: Keeper, from: number, to: number): Promise<void> {
+  for (let index = from; index < to; index++) {
     await keeper.create(keyOf(index), textOf(index), endOf(index));
     if (index % 100 === 0) await turn();
   }
@@ -101,32 +81,20 @@ async function work(keeper: Keeper, count: number, milliseconds: number): Promis
     }
     if (Date.now() - swept > 1_000) {
       swept = Date.now();
-      await keeper.sweep?.(swept);
+      await sweepAll(keeper, swept);
     }
     await turn();
   }
   return operations;
 }
 
-/** CPU nanoseconds of a read among few sessions and among all, in turn, each time of keys that are at hand. */
-async function readBoth(small: Keeper, large: Keeper, count: number) {
-  const samples = { small: [] as number[], large: [] as number[], ratio: [] as number[] };
-  const time = async (keeper: Keeper, among: number) => {
-    const keys = Array.from({ length: BATCH }, () => keyOf(Math.floor(Math.random() * among)));
-    const started = cpuTime();
-    for (const key of keys) await keeper.read(key);
-    return ((cpuTime() - started) * 1_000) / BATCH;
-  };
-  for (let round = 0; round < 30; round++) {
-    const few = await time(small, SMALL);
-    const all = await time(large, count);
-    if (round < 5) continue;
-    samples.small.push(few);
-    samples.large.push(all);
-    samples.ratio.push(all / few);
+async function sweepAll(keeper: Keeper, now: number): Promise<number> {
+  for (let total = 0; ; ) {
+    const swept = (await keeper.sweep?.(now)) ?? 0;
+    total += swept;
     await turn();
+    if (swept !== SWEPT) return total;
   }
-  return { small: estimate(samples.small), large: estimate(samples.large), ratio: estimate(samples.ratio) };
 }
 
 /** What the process holds after garbage is taken out, in bytes. */
@@ -147,6 +115,8 @@ function share(before: Used, after: Used, count: number): Used {
   const each = (name: keyof Used) => (after[name] - before[name]) / count;
   return { rss: each("rss"), rssWithoutYoung: each("rssWithoutYoung"), heapAndExternal: each("heapAndExternal") };
 }
+
+type Pauses = ReturnType<ReturnType<typeof watchPauses>["stop"]>;
 
 /** Milliseconds: the longest pauses for garbage, and turns of the event loop by the clock and by the thread's CPU time. */
 function watchPauses() {
@@ -174,10 +144,13 @@ function watchPauses() {
   };
 }
 
-/** Microseconds that this thread was on a CPU: what else runs on the machine is not in it. */
-function cpuTime(): number {
-  const { user, system } = process.threadCpuUsage();
-  return user + system;
+function worse(one: Pauses, other: Pauses): Pauses {
+  return {
+    collections: one.collections + other.collections,
+    longestCollection: Math.max(one.longestCollection, other.longestCollection),
+    longestStall: Math.max(one.longestStall, other.longestStall),
+    longestTurn: Math.max(one.longestTurn, other.longestTurn),
+  };
 }
 
 async function turn(): Promise<void> {

@@ -3,8 +3,10 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { describeMachine, type Machine } from "../machine.ts";
+import type { Comparison } from "./compare-reads.ts";
 import { keepers } from "./contenders.ts";
 import type { Figures } from "./measure.ts";
+import type { Requests } from "./requests.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -19,28 +21,34 @@ const machine = describeMachine();
 const rows: { id: string; name: string; figures: Figures }[] = [];
 for (const [id, { name }] of Object.entries(keepers)) {
   if (options.only !== undefined && !options.only.split(",").includes(id)) continue;
-  const script = new URL("measure.ts", import.meta.url).pathname;
-  const output = execFileSync(
-    process.execPath,
-    ["--expose-gc", "--max-old-space-size=8192", script, id, options.count, options.seconds],
-    { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] },
-  );
-  rows.push({ id, name, figures: JSON.parse(output) as Figures });
+  rows.push({ id, name, figures: run<Figures>("measure.ts", id, options.count, options.seconds) });
   console.log(`${name}: measured`);
 }
+const requests = run<Requests>("requests.ts", options.count);
 
 mkdirSync(options.out, { recursive: true });
-const results = { date: new Date().toISOString(), machine, count: Number(options.count), rows };
+const results = { date: new Date().toISOString(), machine, count: Number(options.count), rows, requests };
 writeFileSync(`${options.out}/memory.json`, `${JSON.stringify(results, undefined, 2)}\n`);
 const report = markdown(machine);
 writeFileSync(`${options.out}/memory.md`, report);
 console.log(`\n${report}`);
+
+function run<Result>(script: string, ...args: string[]): Result {
+  const path = new URL(script, import.meta.url).pathname;
+  const output = execFileSync(process.execPath, ["--expose-gc", "--max-old-space-size=8192", path, ...args], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return JSON.parse(output) as Result;
+}
 
 function markdown({ cpu, cores, memory, system, loadBefore, versions }: Machine): string {
   const line = (title: string, show: (figures: Figures) => string) =>
     `| ${title} | ${rows.map(({ figures }) => show(figures)).join(" | ")} |`;
   const bytes = (value: number) => value.toFixed(0);
   const ms = (value: number) => value.toFixed(1);
+  const read = (title: string, { small, large, ratio }: Comparison) =>
+    `| ${title} | ${bytes(small.median)} | ${bytes(large.median)} | ${ratio.median.toFixed(2)} |`;
   return [
     "# What a session in memory takes",
     "",
@@ -52,10 +60,11 @@ function markdown({ cpu, cores, memory, system, loadBefore, versions }: Machine)
     `| --- |${" ---: |".repeat(rows.length)}`,
     line("bytes for each, process memory without V8's young generation", ({ each }) => bytes(each.rssWithoutYoung)),
     line("bytes for each, process memory", ({ each }) => bytes(each.rss)),
+    line("bytes for one more: the second half alone, without the young generation", ({ eachMore }) =>
+      bytes(eachMore.rssWithoutYoung),
+    ),
     line("bytes for each, heap and external", ({ each }) => bytes(each.heapAndExternal)),
     line("the same, after the churn", ({ eachAfterChurn }) => bytes(eachAfterChurn.heapAndExternal)),
-    line("read among 1,000, ns of CPU", ({ reads }) => bytes(reads.small.median)),
-    line("read among all, ns of CPU", ({ reads }) => bytes(reads.large.median)),
     line("churn: operations a second", ({ churn }) => (churn.operations / Number(options.seconds)).toFixed(0)),
     line("churn: longest pause for garbage, ms", ({ churn }) => ms(churn.longestCollection)),
     line("churn: longest turn, ms of CPU", ({ churn }) => ms(churn.longestTurn)),
@@ -65,7 +74,16 @@ function markdown({ cpu, cores, memory, system, loadBefore, versions }: Machine)
     line("expiry of all, µs of CPU each", ({ sweep }) => (sweep ? sweep.cpu.toFixed(2) : "never, until read")),
     line("expiry of all: longest stall, ms", ({ sweep }) => (sweep ? ms(sweep.longestStall) : "")),
     "",
-    "Pauses and stalls are by the clock: on a machine that does other work, that is in them.",
+    "Pauses and stalls are by the clock: on a machine that does other work, that is in them. V8's young generation grows to some " +
+      "64 MB with the load, whatever is kept.",
+    "",
+    `A read, ns of CPU among 1,000 sessions and among ${results.count.toLocaleString("en")}, of keys picked at random:`,
+    "",
+    "| | 1,000 | all | ratio |",
+    "| --- | ---: | ---: | ---: |",
+    ...rows.map(({ name, figures }) => read(`${name}: the store alone`, figures.reads)),
+    read("coatcheck: open a session and get a key", requests.core),
+    read("coatcheck: a request by `node:http` that does, without a network", requests.http),
     "",
   ].join("\n");
 }

@@ -25,7 +25,7 @@ import { Owners } from "./owners.ts";
  */
 export class Entries {
   readonly #arena = new Arena((from, to) => this.#moved(from, to));
-  readonly #index = new HashIndex();
+  readonly #index = new HashIndex((ref) => this.#hashOf(ref));
   readonly #expiry = new Expiry(this.#arena, 0);
   readonly #uses: Links | undefined;
   readonly #owners: Owners;

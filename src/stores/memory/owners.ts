@@ -9,7 +9,7 @@ export class Owners {
   readonly #links: Links;
   readonly #hash: number;
   /** The first entry of each list. */
-  readonly #firsts = new HashIndex();
+  readonly #firsts: HashIndex;
   readonly #ownerOf: (ref: Ref) => string | undefined;
 
   /** `word`: where the links are in an entry that has an owner, and behind them the hash of the name. */
@@ -18,6 +18,7 @@ export class Owners {
     this.#links = new Links(arena, word);
     this.#hash = word + 2;
     this.#ownerOf = ownerOf;
+    this.#firsts = new HashIndex((ref) => arena.get(ref, this.#hash));
   }
 
   add(ref: Ref, owner: string): void {

@@ -6,7 +6,7 @@ import { HashIndex } from "../../../src/stores/memory/hash-index.ts";
 /** An index, and what must be in it. */
 class Checked {
   readonly hashes = new Map<number, number>();
-  readonly index = new HashIndex();
+  readonly index = new HashIndex((ref) => this.hashes.get(ref)!);
 
   add(hash: number, ref: number): void {
     this.hashes.set(ref, hash);
@@ -45,7 +45,7 @@ test("finds what is in it, also among equal hashes", () => {
   const hash = fc.oneof(
     fc.integer(),
     fc.constantFrom(0, -1, 1, 65_536),
-    fc.integer({ min: 0, max: 3 }).map((low) => low << 30), // one home, other beginnings
+    fc.integer({ min: 0, max: 3 }).map((low) => low << 30), // one tag, other beginnings
     fc.integer({ min: 0xfffd, max: 0x10002 }), // around the last place of a table
   );
   const step = fc.record({ hash, pick: fc.nat(), kind: fc.constantFrom("add", "add", "remove", "replace") });

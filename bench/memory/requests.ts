@@ -1,0 +1,61 @@
+// node bench/memory/requests.ts count: a request that reads, among 1,000 sessions in memory and among so many, as JSON.
+import { session as onNode, type SessionRequest } from "../../src/adapters/node.ts";
+import { createSessions, type Sessions } from "../../src/index.ts";
+import { memory } from "../../src/stores/memory.ts";
+import { SECRET } from "../contender.ts";
+import { http } from "../ways.ts";
+import { compareReads } from "./compare-reads.ts";
+import { textOf } from "./sessions.ts";
+
+export type Requests = Awaited<ReturnType<typeof measure>>;
+
+const SMALL = 1_000;
+/** Longer than any. */
+const COOKIE_BYTES = 80;
+
+interface Data {
+  user: { id: number };
+}
+
+/** Sessions, and their browsers' cookies, which are kept outside of the heap. */
+interface Site {
+  sessions: Sessions<Data>;
+  handler: Parameters<typeof http>[1];
+  cookies: Buffer;
+}
+
+async function measure(count: number) {
+  const small = await openSite(SMALL);
+  const large = await openSite(count);
+  const compare = (read: (site: Site, cookie: string) => unknown) => {
+    const shelf = (of: Site, among: number) => ({ of, among, read, keys: (index: number) => cookieOf(of, index) });
+    return compareReads(shelf(small, SMALL), shelf(large, count));
+  };
+  return {
+    core: await compare(({ sessions }, cookie) => sessions.openAtOnce(cookie)!.get("user")),
+    http: await compare(({ handler }, cookie) => http(cookie, handler)()),
+  };
+}
+
+async function openSite(count: number): Promise<Site> {
+  const sessions = createSessions<Data>({ secret: SECRET, cookie: { secure: false }, store: memory() });
+  const handler = onNode(sessions)((req: SessionRequest<Data>, res) => {
+    res.end(req.session.get("user") ? "somebody" : "nobody");
+  });
+  const site: Site = { sessions, handler, cookies: Buffer.alloc(count * COOKIE_BYTES) };
+  for (let index = 0; index < count; index++) {
+    const session = await sessions.open("");
+    Object.assign(session.data, JSON.parse(textOf(index)));
+    const [setCookie] = await session.commit();
+    site.cookies.write(setCookie!, index * COOKIE_BYTES, COOKIE_BYTES, "latin1");
+  }
+  return site;
+}
+
+function cookieOf({ cookies }: Site, index: number): string {
+  const text = cookies.toString("latin1", index * COOKIE_BYTES, (index + 1) * COOKIE_BYTES);
+  return text.slice(0, text.indexOf(";"));
+}
+
+console.log(JSON.stringify(await measure(Number(process.argv[2]))));
+process.exit();
