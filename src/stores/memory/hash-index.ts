@@ -180,7 +180,8 @@ function takeOut(table: Table, place: number): void {
   for (let at = following(hole, places); places[at] !== 0; at = following(at, places)) {
     const home = homeOf(places[at]!, places);
     if ((at - home + length) % length < (at - hole + length) % length) continue;
-    places.copyWithin(hole, at, at + PLACE);
+    places[hole] = places[at]!;
+    setRef(places, hole, refAt(places, at));
     hole = at;
   }
   places[hole] = 0;
