@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { type Duration, milliseconds } from "../duration.ts";
 import { OptionError } from "../errors.ts";
-import type { SessionStore, SessionWrite, Version } from "../store.ts";
+import type { SessionStore, Version } from "../store.ts";
 import { importPeer } from "./peer.ts";
-import { batched, batchedRead } from "./sql/batch.ts";
+import { batchedRead, batchedWrite, type Write } from "./sql/batch.ts";
 import { despiteDeadlock, onFirstUse, storeError } from "./sql/client.ts";
 import { type ListeningClient, listening } from "./sql/listen.ts";
 import { binary, claimed, firstVersion, mustFit, PAGE, pages, type Row, stored } from "./sql/rows.ts";
@@ -53,6 +53,7 @@ interface PgModule {
 type StatementName =
   | "read"
   | "readMany"
+  | "createMany"
   | "updateMany"
   | "create"
   | "update"
@@ -65,14 +66,13 @@ type StatementName =
 /** Names may have 63 bytes; the server would cut off the rest. */
 const QUOTING: Quoting = { quote: '"', longest: 63, unit: "bytes" };
 
-interface Update {
-  key: string;
-  session: SessionWrite;
-  ifVersion: Version;
+interface Insert extends Write {
+  version: number;
 }
 
-/** A larger value, in bytes, goes in a statement of its own. */
-const LARGEST_TOGETHER = 16_384;
+interface Update extends Write {
+  ifVersion: Version;
+}
 
 const ALL = "key, version, expires_at, owner, value";
 
@@ -136,35 +136,35 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
     return (await (keys.length === 1 ? run(sql.read, [keys[0], now]) : run(sql.readMany, [keys, now]))).rows;
   });
 
-  async function replace({ key, ifVersion, session: { value, expiresAt, owner } }: Update): Promise<boolean> {
-    return (await run(sql.update, [key, ifVersion, expiresAt, owner, binary(value), Date.now()])).count === 1;
-  }
+  const insert = batchedWrite<Insert>({
+    isRefusal,
+    async alone({ key, version, session: { value, expiresAt, owner } }) {
+      return (await run(sql.create, [key, version, expiresAt, owner, binary(value), Date.now()])).count === 1;
+    },
+    async together(inserts) {
+      const { rows } = await run<{ key: string }>(sql.createMany, [
+        inserts.map(({ key }) => key),
+        inserts.map(({ version }) => version),
+        ...columnsOf(inserts),
+      ]);
+      return rows.map(({ key }) => key);
+    },
+  });
 
-  /** Replaces many sessions in one statement. Gives undefined for each that it leaves to a statement of its own. */
-  const replaceMany = batched<Update, boolean | undefined>(async (updates) => {
-    if (updates.length === 1) return [await replace(updates[0]!)];
-    const first = new Map(updates.toReversed().map((update) => [update.key, update]));
-    const distinct = [...first.values()];
-    const values = distinct.map(({ session }) => session.value);
-    const starts = values.map((_, index) => values.slice(0, index).reduce((sum, { length }) => sum + length, 1));
-    try {
+  const replace = batchedWrite<Update>({
+    isRefusal,
+    async alone({ key, ifVersion, session: { value, expiresAt, owner } }) {
+      return (await run(sql.update, [key, ifVersion, expiresAt, owner, binary(value), Date.now()])).count === 1;
+    },
+    async together(updates) {
       const { rows } = await run<{ key: string }>(sql.updateMany, [
-        distinct.map(({ key }) => key),
-        distinct.map(({ ifVersion }) => ifVersion),
-        distinct.map(({ session }) => session.expiresAt),
-        distinct.map(({ session }) => session.owner),
-        starts,
-        values.map(({ length }) => length),
-        Buffer.concat(values),
+        updates.map(({ key }) => key),
+        updates.map(({ ifVersion }) => ifVersion),
+        ...columnsOf(updates),
         Date.now(),
       ]);
-      const written = new Set(rows.map(({ key }) => key));
-      return updates.map((update) => (first.get(update.key) === update && written.has(update.key)) || undefined);
-    } catch (error) {
-      // What the server refuses in one of them must not hit the others.
-      if (isRefusal(error)) return updates.map(() => undefined);
-      throw error;
-    }
+      return rows.map(({ key }) => key);
+    },
   });
 
   const changes = listening(async () => new (await importPg()).Client(config), channel, timeout);
@@ -175,19 +175,15 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
       return row && stored(row);
     },
 
-    async create(key, { value, expiresAt, owner }) {
-      mustFit(key, owner);
+    async create(key, session) {
+      mustFit(key, session.owner);
       const version = firstVersion();
-      const { count } = await run(sql.create, [key, version, expiresAt, owner, binary(value), Date.now()]);
-      return count === 1 ? version : "exists";
+      return (await insert({ key, session, version })) ? version : "exists";
     },
 
     async update(key, session, ifVersion) {
       mustFit(key, session.owner);
-      const update = { key, session, ifVersion };
-      const written =
-        (session.value.length > LARGEST_TOGETHER ? undefined : await replaceMany(update)) ?? (await replace(update));
-      if (written) return Number(ifVersion) + 1;
+      if (await replace({ key, session, ifVersion })) return Number(ifVersion) + 1;
       return (await read(key)) ? "conflict" : "gone";
     },
 
@@ -249,6 +245,8 @@ function statements(
       ? change + (columns === undefined ? "" : ` RETURNING ${columns}`)
       : `WITH changed AS (${change} RETURNING ${columns ?? "key, version"}) SELECT *${announce(type)} FROM changed`;
   const entries = `SELECT key, expires_at, owner FROM ${table} WHERE key > $1 AND expires_at > $2`;
+  const many = `unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::int[])
+         AS new (key, version, expires_at, owner, start, length)`;
 
   const texts: Record<StatementName, string> = {
     read: `SELECT ${ALL} FROM ${table} WHERE key = $1 AND expires_at > $2`,
@@ -271,16 +269,24 @@ function statements(
        WHERE key = $1 AND version = $2 AND expires_at > $6`,
     ),
 
-    // A row that somebody holds is left alone, so that a batch never waits, and never dies in a deadlock. The values come
-    // in one piece: as an array, they would be written in hexadecimal.
+    // A key that is taken is left alone, whether its session has expired or not. The values come in one piece: as an
+    // array, they would be written in hexadecimal.
+    createMany: announced(
+      "write",
+      `INSERT INTO ${table} (key, version, expires_at, owner, value)
+       SELECT key, version, expires_at, owner, substring($7::bytea FROM start FOR length)
+       FROM ${many} ON CONFLICT (key) DO NOTHING`,
+      "key, version",
+    ),
+
+    // A row that somebody holds is left alone, so that a batch never waits, and never dies in a deadlock.
     updateMany: announced(
       "write",
       `UPDATE ${table} AS old
        SET version = old.version + 1, expires_at = new.expires_at, owner = new.owner,
          value = substring($7::bytea FROM new.start FOR new.length)
        FROM (SELECT key FROM ${table} WHERE key = ANY ($1::text[]) FOR UPDATE SKIP LOCKED) AS free
-       JOIN unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::int[])
-         AS new (key, version, expires_at, owner, start, length) USING (key)
+       JOIN ${many} USING (key)
        WHERE old.key = free.key AND old.version = new.version AND old.expires_at > $8`,
       "old.key, old.version",
     ),
@@ -308,6 +314,22 @@ function statements(
     return [name, { text, types: TYPES, ...(prepare && { name: `coatcheck_${name}_${digest(text)}` }) }];
   });
   return Object.fromEntries(named);
+}
+
+/** What statements of many writes take besides keys and versions. Where each value starts is counted from 1. */
+function columnsOf(writes: Write[]): unknown[] {
+  const values = writes.map(({ session }) => session.value);
+  let end = 1;
+  return [
+    writes.map(({ session }) => session.expiresAt),
+    writes.map(({ session }) => session.owner),
+    values.map(({ length }) => {
+      end += length;
+      return end - length;
+    }),
+    values.map(({ length }) => length),
+    Buffer.concat(values),
+  ];
 }
 
 /** Creates the table unless it is there: so that an account without the right to create works once it is. */

@@ -1,3 +1,4 @@
+import type { SessionWrite } from "../../store.ts";
 import type { Row } from "./rows.ts";
 
 /** Statements that may be on their way at once before later calls wait for one another. */
@@ -5,6 +6,9 @@ const LANES = 4;
 
 /** The most calls that go in one statement. */
 const LARGEST = 64;
+
+/** A larger value, in bytes, is written by a statement of its own. */
+const LARGEST_TOGETHER = 16_384;
 
 interface Waiting<Item, Answer> {
   item: Item;
@@ -18,7 +22,7 @@ interface Waiting<Item, Answer> {
  *
  * @param sendMany sends these items, 1 to 64 of them, and gives an answer for each, in their order.
  */
-export function batched<Item, Answer>(sendMany: (items: Item[]) => Promise<Answer[]>) {
+function batched<Item, Answer>(sendMany: (items: Item[]) => Promise<Answer[]>) {
   let busy = 0;
   let queue: Waiting<Item, Answer>[] = [];
 
@@ -58,4 +62,40 @@ export function batchedRead(readMany: (keys: string[]) => Promise<Row[]>) {
       return row;
     });
   });
+}
+
+/** A session that is to be written under a key. */
+export interface Write {
+  key: string;
+  session: SessionWrite;
+}
+
+/** How to write one session, and how many of different keys at once. Both leave alone what is not to be written. */
+export interface Writer<One extends Write> {
+  /** True if it was written. */
+  alone(write: One): Promise<boolean>;
+  /** Gives the keys of those that were written. May leave out more than `alone` would, such as rows that others hold. */
+  together(writes: One[]): Promise<string[]>;
+  /** Whether an error says that the database did not want a statement, has undone it whole, and goes on. */
+  isRefusal(error: unknown): boolean;
+}
+
+/**
+ * Writes a session, batched. True if it was written. What many could not write together is tried alone, so that each
+ * caller gets the answer, or the error, of his own.
+ */
+export function batchedWrite<One extends Write>({ alone, together, isRefusal }: Writer<One>) {
+  const write = batched<One, boolean | undefined>(async (writes) => {
+    if (writes.length === 1) return [await alone(writes[0]!)];
+    const first = new Map(writes.toReversed().map((one) => [one.key, one]));
+    try {
+      const written = new Set(await together([...first.values()]));
+      return writes.map((one) => (first.get(one.key) === one && written.has(one.key)) || undefined);
+    } catch (error) {
+      if (isRefusal(error)) return writes.map(() => undefined);
+      throw error;
+    }
+  });
+  return async (one: One): Promise<boolean> =>
+    (one.session.value.length > LARGEST_TOGETHER ? undefined : await write(one)) ?? alone(one);
 }
