@@ -1,10 +1,21 @@
 import { type Duration, milliseconds } from "../duration.ts";
 import { OptionError, StoreError } from "../errors.ts";
-import type { SessionStore } from "../store.ts";
+import type { SessionStore, SessionWrite, Version } from "../store.ts";
 import { importPeer } from "./peer.ts";
-import { batchedRead } from "./sql/batch.ts";
+import { batchedRead, batchedWrite, type Write } from "./sql/batch.ts";
 import { despiteDeadlock, onFirstUse, storeError, within } from "./sql/client.ts";
-import { binary, claimed, firstVersion, mustFit, PAGE, padToPowerOfTwo, pages, type Row, stored } from "./sql/rows.ts";
+import {
+  binary,
+  claimed,
+  firstVersion,
+  inPowersOfTwo,
+  mustFit,
+  PAGE,
+  padToPowerOfTwo,
+  pages,
+  type Row,
+  stored,
+} from "./sql/rows.ts";
 import { type Names, type Quoting, type TableOptions, tableNames } from "./sql/table.ts";
 
 export interface MysqlOptions extends TableOptions {
@@ -45,6 +56,14 @@ export interface MysqlQuery {
 interface Changed {
   affectedRows: number;
   info?: string;
+}
+
+interface Insert extends Write {
+  version: number;
+}
+
+interface Update extends Write {
+  ifVersion: Version;
 }
 
 /** Rows that one statement removes at the most; a sweep may take several. */
@@ -131,24 +150,70 @@ export function mysql(options: MysqlOptions): SessionStore {
     return run<Row[]>(sql.read(padded.length), [Date.now(), ...padded]);
   });
 
+  const insert = batchedWrite<Insert>({
+    isRefusal,
+    async alone({ key, version, session }) {
+      try {
+        await run(sql.create(1), rowOf(key, version, session));
+        return true;
+      } catch (error) {
+        if (errnoOf(error) === DUPLICATE_KEY) return false;
+        throw error;
+      }
+    },
+    async together(inserts) {
+      const written: string[] = [];
+      for (const part of inPowersOfTwo(inserts)) {
+        try {
+          const values = part.flatMap(({ key, version, session }) => rowOf(key, version, session));
+          await run(sql.create(part.length), values);
+          written.push(...part.map(({ key }) => key));
+        } catch (error) {
+          if (!isRefusal(error)) throw error;
+        }
+      }
+      return written;
+    },
+  });
+
+  const replace = batchedWrite<Update>({
+    isRefusal,
+    async alone({ key, ifVersion, session }) {
+      const [, , ...values] = rowOf(key, ifVersion, session);
+      const { affectedRows } = await run(sql.update, [...values, Buffer.from(key), ifVersion, Date.now()]);
+      return affectedRows === 1;
+    },
+    // An UPDATE of many rows tells how many it changed, but not which. Rows that somebody holds are left alone, so that a
+    // batch never waits, and never dies in a deadlock.
+    together: (updates) =>
+      onConnection((connection) =>
+        transaction(connection, async () => {
+          const keys = padToPowerOfTwo(updates.map(({ key }) => Buffer.from(key)));
+          const free = (await execute(connection, sql.lock(keys.length), [Date.now(), ...keys])) as Row[];
+          const versions = new Map(free.map(({ key, version }) => [String(key), Number(version)]));
+          const current = updates.filter(({ key, ifVersion }) => versions.get(key) === Number(ifVersion));
+          for (const part of inPowersOfTwo(current)) {
+            const values = part.flatMap(({ key, ifVersion, session }) => rowOf(key, Number(ifVersion) + 1, session));
+            await execute(connection, sql.overwrite(part.length), values);
+          }
+          return current.map(({ key }) => key);
+        }),
+      ),
+  });
+
   return {
     async read(key) {
       const row = await read(key);
       return row && stored(row);
     },
 
-    async create(key, { value, expiresAt, owner }) {
-      mustFit(key, owner);
+    async create(key, session) {
+      mustFit(key, session.owner);
       const version = firstVersion();
-      const values = [version, expiresAt, owner === undefined ? null : Buffer.from(owner), binary(value)];
       for (let tries = 1; tries <= 3; tries++) {
-        try {
-          await run(sql.create, [...values, Buffer.from(key)]);
-          return version;
-        } catch (error) {
-          if (errnoOf(error) !== DUPLICATE_KEY) throw error;
-        }
+        if (await insert({ key, session, version })) return version;
         // An expired session that nobody has swept yet makes room.
+        const [, ...values] = rowOf(key, version, session);
         const { affectedRows } = await run(sql.replace, [...values, Buffer.from(key), Date.now()]);
         if (affectedRows === 1) return version;
         if (await read(key)) return "exists";
@@ -157,11 +222,9 @@ export function mysql(options: MysqlOptions): SessionStore {
       throw new StoreError("coatcheck: mysql: a session's key was taken and free in turns, three times.");
     },
 
-    async update(key, { value, expiresAt, owner }, ifVersion) {
-      mustFit(key, owner);
-      const values = [expiresAt, owner === undefined ? null : Buffer.from(owner), binary(value)];
-      const { affectedRows } = await run(sql.update, [...values, Buffer.from(key), ifVersion, Date.now()]);
-      if (affectedRows === 1) return Number(ifVersion) + 1;
+    async update(key, session, ifVersion) {
+      mustFit(key, session.owner);
+      if (await replace({ key, session, ifVersion })) return Number(ifVersion) + 1;
       return (await read(key)) ? "conflict" : "gone";
     },
 
@@ -190,23 +253,16 @@ export function mysql(options: MysqlOptions): SessionStore {
     // sweeping are skipped.
     async claimExpired(now, limit) {
       const rows = await onConnection(async (connection) => {
-        const command = (text: string) => connection.query({ sql: text });
         // Else InnoDB locks the gaps between the rows, too, and with them sessions that are alive.
-        await command("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
-        await command("START TRANSACTION");
-        try {
+        await connection.query({ sql: "SET TRANSACTION ISOLATION LEVEL READ COMMITTED" });
+        return transaction(connection, async () => {
           const found = (await execute(connection, sql.expired(Math.floor(limit)), [now])) as Row[];
           for (let start = 0; start < found.length; start += LARGEST_SWEEP) {
             const keys = padToPowerOfTwo(found.slice(start, start + LARGEST_SWEEP).map(({ key }) => key));
             await execute(connection, sql.sweep(keys.length), keys);
           }
-          await command("COMMIT");
           return found;
-        } catch (error) {
-          // With the connection ends the transaction.
-          connection.destroy();
-          throw error;
-        }
+        });
       });
       return claimed(rows);
     },
@@ -231,11 +287,20 @@ export function schema(options: TableOptions = {}): string {
 
 function statements({ table }: Names) {
   const entries = `SELECT \`key\`, expires_at, owner FROM ${table} WHERE \`key\` > ? AND expires_at > ?`;
+  const create = (rows: number) =>
+    `INSERT INTO ${table} (\`key\`, version, expires_at, owner, value) VALUES ${Array(rows).fill("(?, ?, ?, ?, ?)").join(", ")}`;
   return {
     read: (keys: number) =>
       `SELECT \`key\`, version, expires_at, owner, value FROM ${table}
       WHERE expires_at > ? AND \`key\` IN (${Array(keys).fill("?").join(", ")})`,
-    create: `INSERT INTO ${table} (version, expires_at, owner, value, \`key\`) VALUES (?, ?, ?, ?, ?)`,
+    create,
+    // Rows that are there, and held: none is inserted.
+    overwrite: (rows: number) =>
+      `${create(rows)} ON DUPLICATE KEY UPDATE version = VALUES(version), expires_at = VALUES(expires_at),
+        owner = VALUES(owner), value = VALUES(value)`,
+    lock: (keys: number) =>
+      `SELECT \`key\`, version FROM ${table} FORCE INDEX (PRIMARY)
+      WHERE expires_at > ? AND \`key\` IN (${Array(keys).fill("?").join(", ")}) FOR UPDATE SKIP LOCKED`,
     replace: `UPDATE ${table} SET version = ?, expires_at = ?, owner = ?, value = ? WHERE \`key\` = ? AND expires_at <= ?`,
     update: `UPDATE ${table} SET version = version + 1, expires_at = ?, owner = ?, value = ?
       WHERE \`key\` = ? AND version = ? AND expires_at > ?`,
@@ -271,6 +336,25 @@ async function create(pool: MysqlPool, options: TableOptions, { table }: Names):
   }
 }
 
+/** A row's columns, in the order of the table. */
+function rowOf(key: string, version: Version, { expiresAt, owner, value }: SessionWrite): unknown[] {
+  return [Buffer.from(key), version, expiresAt, owner === undefined ? null : Buffer.from(owner), binary(value)];
+}
+
+/** Runs statements that take effect together, or not at all. */
+async function transaction<Result>(connection: MysqlConnection, work: () => Promise<Result>): Promise<Result> {
+  await connection.query({ sql: "START TRANSACTION" });
+  try {
+    const result = await work();
+    await connection.query({ sql: "COMMIT" });
+    return result;
+  } catch (error) {
+    // With the connection ends the transaction.
+    connection.destroy();
+    throw error;
+  }
+}
+
 /** The rows that an UPDATE met. Whether `affectedRows` leaves out those that were so already, is a connection's flag. */
 function matched({ affectedRows, info = "" }: Changed): number {
   return Number(/matched: (\d+)/.exec(info)?.[1] ?? affectedRows);
@@ -287,6 +371,14 @@ function isDeadlock(error: unknown): boolean {
 /** True for an answer of the server, after which the connection is in order; false for one that broke or is late. */
 function isAnswer(error: unknown): boolean {
   return (error as { sqlState?: string } | null)?.sqlState !== undefined;
+}
+
+/**
+ * True if the server did not want a statement, undid it whole, and goes on: for its data, a constraint, or its text. Other
+ * answers may come when a change is made fast, too, and it is not known what became of it.
+ */
+function isRefusal(error: unknown): boolean {
+  return /^(22|23|42)/.test((error as { cause?: { sqlState?: string } }).cause?.sqlState ?? "");
 }
 
 /** The server's number of an error, also behind the store's own. */

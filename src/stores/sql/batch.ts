@@ -1,7 +1,7 @@
 import type { SessionWrite } from "../../store.ts";
 import type { Row } from "./rows.ts";
 
-/** Statements that may be on their way at once before later calls wait for one another. */
+/** Statements that may be on their way at once before later calls wait for one of them. */
 const LANES = 4;
 
 /** The most calls that go in one statement. */
@@ -17,14 +17,24 @@ interface Waiting<Item, Answer> {
 }
 
 /**
- * Makes one statement of many calls when there are many: while a few statements are on their way, further calls wait
- * and then go together. A lone call never waits.
+ * Makes one statement of the calls of one turn of the event loop, and of those that come while a few statements are on
+ * their way. A lone call waits for nothing: its turn ends with it.
  *
  * @param sendMany sends these items, 1 to 64 of them, and gives an answer for each, in their order.
  */
 function batched<Item, Answer>(sendMany: (items: Item[]) => Promise<Answer[]>) {
   let busy = 0;
+  let isGathering = false;
   let queue: Waiting<Item, Answer>[] = [];
+
+  function gather(): void {
+    if (isGathering) return;
+    isGathering = true;
+    setImmediate(() => {
+      isGathering = false;
+      while (queue.length > 0 && busy < LANES) send();
+    });
+  }
 
   async function send(): Promise<void> {
     const batch = queue.slice(0, LARGEST);
@@ -37,13 +47,13 @@ function batched<Item, Answer>(sendMany: (items: Item[]) => Promise<Answer[]>) {
       for (const { reject } of batch) reject(error);
     }
     busy--;
-    if (queue.length > 0) send();
+    if (queue.length > 0) gather();
   }
 
   return (item: Item): Promise<Answer> =>
     new Promise((resolve, reject) => {
       queue.push({ item, resolve, reject });
-      if (busy < LANES) send();
+      if (busy < LANES) gather();
     });
 }
 

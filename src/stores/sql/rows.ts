@@ -76,6 +76,16 @@ export function padToPowerOfTwo<Item>(items: Item[]): Item[] {
   return Array.from({ length }, (_, index) => items[Math.min(index, items.length - 1)]!);
 }
 
+/** The items in parts of such lengths, for statements where a repeated one would do harm. */
+export function inPowersOfTwo<Item>(items: Item[]): Item[][] {
+  const parts: Item[][] = [];
+  for (let start = 0; start < items.length; start += parts.at(-1)!.length) {
+    const length = 2 ** Math.floor(Math.log2(items.length - start));
+    parts.push(items.slice(start, start + length));
+  }
+  return parts;
+}
+
 /** The same bytes as a Buffer, which every client takes for binary. */
 export function binary(value: Uint8Array): Buffer {
   return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
