@@ -97,7 +97,8 @@ export interface Writer<One extends Write> {
 export function batchedWrite<One extends Write>({ alone, together, isRefusal }: Writer<One>) {
   const write = batched<One, boolean | undefined>(async (writes) => {
     if (writes.length === 1) return [await alone(writes[0]!)];
-    const first = new Map(writes.toReversed().map((one) => [one.key, one]));
+    const first = new Map<string, One>();
+    for (const one of writes) if (!first.has(one.key)) first.set(one.key, one);
     try {
       const written = new Set(await together([...first.values()]));
       return writes.map((one) => (first.get(one.key) === one && written.has(one.key)) || undefined);
