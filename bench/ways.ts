@@ -38,7 +38,8 @@ const noCookie = OTHER_COOKIES.join("; ");
 const core =
   (source: string, work: (request: Request) => unknown, among = sessions) =>
   async () => {
-    const session = among.openAtOnce(source) ?? (await among.open(source));
+    const opened = among.openAtOnce(source);
+    const session = opened instanceof Promise ? await opened : opened;
     work({ session });
     await session.commit();
   };

@@ -28,6 +28,8 @@ interface Change {
   fail(error: unknown): void;
 }
 
+const NOTHING = Promise.resolve(undefined);
+
 /**
  * Lets commits of one session follow each other inside this process. While one is under way the others gather, and go
  * together in one write over what that one left: N parallel writers cost at most N writes, and mostly a few. Fighting it
@@ -35,7 +37,9 @@ interface Change {
  */
 export class CommitQueue {
   readonly #lines = new Map<string, Line>();
-  readonly #loose = new Set<Promise<unknown>>();
+  /** How many works are under way that need not queue. */
+  #loose = 0;
+  #idlers: (() => void)[] = [];
 
   /** True if a commit of this session is under way. */
   isBusy(key: string): boolean {
@@ -66,20 +70,25 @@ export class CommitQueue {
   }
 
   /** For what need not queue: `idle` waits for it too. */
-  async track<T>(work: Promise<T>): Promise<T> {
-    this.#loose.add(work);
-    try {
-      return await work;
-    } finally {
-      this.#loose.delete(work);
-    }
+  track<T>(work: Promise<T>): Promise<T> {
+    this.#loose++;
+    work.then(this.#untrack, this.#untrack);
+    return work;
   }
+
+  readonly #untrack = () => {
+    this.#loose--;
+    this.#tellIdlers();
+  };
 
   /** Resolves when no commit is under way. */
   async idle(): Promise<void> {
-    while (this.#lines.size + this.#loose.size > 0) {
-      await Promise.allSettled([...Array.from(this.#lines.values(), ({ tail }) => tail), ...this.#loose]);
-    }
+    if (this.#lines.size + this.#loose > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve));
+  }
+
+  #tellIdlers(): void {
+    if (this.#idlers.length === 0 || this.#lines.size + this.#loose > 0) return;
+    for (const tell of this.#idlers.splice(0)) tell();
   }
 
   #gather(
@@ -107,7 +116,10 @@ export class CommitQueue {
   #follow(key: string, line: Line, left: Promise<Committed | undefined>): Promise<Committed | undefined> {
     line.tail = left;
     const leave = () => {
-      if (line.tail === left) this.#lines.delete(key);
+      if (line.tail !== left) return;
+      this.#lines.delete(key);
+      line.tail = NOTHING; // what was written must not live on in the Map's old tables (see Deadlines)
+      this.#tellIdlers();
     };
     left.then(leave, leave);
     return left;

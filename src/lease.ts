@@ -138,7 +138,9 @@ export class Leases {
     const record = withLease(found.record, this.#limits.lease);
     const expiresAt = new Lifetime(this.#context, found).latestExpiry();
     const since = performance.now();
-    const version = await swapRecord(this.#context, ticket, record, expiresAt, found.version);
+    const version = await this.#context.commits.track(
+      swapRecord(this.#context, ticket, record, expiresAt, found.version),
+    );
     if (version === "conflict" || version === "gone") return undefined;
     return { ticket, record, version, expiresAt, since, aliveAt: since };
   }
@@ -267,7 +269,9 @@ export class Lease {
   async #swap(record: SessionRecord, expiresAt = this.#latestExpiry()): Promise<Committed | undefined> {
     const { ticket, version: before, since } = this.#claim;
     const aliveAt = performance.now();
-    const version = this.#over ?? (await swapRecord(this.#context, ticket, record, expiresAt, before));
+    const { commits } = this.#context;
+    const swap = () => commits.track(swapRecord(this.#context, ticket, record, expiresAt, before));
+    const version = this.#over ?? (await swap());
     if (version === "gone") {
       this.#end("gone");
       return undefined;

@@ -4,6 +4,7 @@ import { CommitQueue } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
 import { type CookieSource, cookieHeader, isSecure, leaving } from "./cookie-source.ts";
 import { OptionError, StoreError } from "./errors.ts";
+import type { Lease } from "./lease.ts";
 import { lastSeen } from "./marks.ts";
 import type { SessionRecord } from "./record.ts";
 import { RequestSession } from "./request-session.ts";
@@ -20,6 +21,7 @@ export interface OpenOptions {
 }
 
 const NO_MARKS: readonly string[] = [];
+const NO_TEXTS: readonly string[] = [];
 const NO_OPTIONS: OpenOptions = {};
 const PLAIN = cipher("off", []);
 // Browsers send two or three, for several paths. Who collects hundreds of dead tickets must not make hundreds of reads.
@@ -38,73 +40,48 @@ export class Opener {
     this.#onStoreError = settings.onStoreError;
   }
 
-  /** The usual: no ticket, or one that is good, for a store that answers at once. Undefined: `open` has to. */
-  openAtOnce(source: CookieSource, options: OpenOptions = NO_OPTIONS): RequestSession | undefined {
+  /** The session of a request. Without a promise where none has to be waited for. */
+  open(source: CookieSource, options: OpenOptions = NO_OPTIONS): RequestSession | Promise<RequestSession> {
     const facts = this.#facts(source, options);
     const context = this.#requestContext();
-    const { jar, office, idleTimeout } = context;
-    const texts = jar.find(cookieHeader(source), facts.secure);
+    const texts = facts.mode === "off" ? NO_TEXTS : context.jar.find(cookieHeader(source), facts.secure);
     if (texts.length === 0) return new RequestSession(context, facts, undefined);
-    if (context.store.atOnce === undefined || texts.length > 1) return undefined;
-    if (facts.mode === "off" || facts.mode === "exclusive") return undefined;
-    const ticket = office.check(ticketText(context, texts[0]!));
-    if (ticket === undefined || unpack(context, ticket, texts[0]!) !== undefined) return undefined;
-    const now = Date.now();
-    const stored = context.store.atOnce.read(ticket.key, now + idleTimeout);
-    const record = stored && openRecord(context, stored, ticket);
-    if (record === undefined || isOver(context, record, now) || isBehind(context, record, facts, ticket))
-      return undefined;
-    const { version, expiresAt } = stored!;
-    return new RequestSession(context, facts, { ticket, record, version, expiresAt });
+    const first = ticketIn(context, texts[0]!);
+    if (texts.length === 1 && facts.mode !== "exclusive") {
+      if (first === undefined) return new RequestSession(context, facts, undefined);
+      const found = findAtOnce(context, facts, first);
+      if (found !== undefined) return new RequestSession(context, facts, found);
+    }
+    return this.#openOneOf(context, facts, texts, first, source);
   }
 
-  async open(source: CookieSource, options: OpenOptions = NO_OPTIONS): Promise<RequestSession> {
-    const facts = this.#facts(source, options);
-    const context = this.#requestContext();
-    if (facts.mode === "off") return new RequestSession(context, facts, undefined);
-    let ended: string[] | undefined;
-    for (const text of context.jar.find(cookieHeader(source), facts.secure)) {
-      const ticket = context.office.check(ticketText(context, text));
-      if (ticket === undefined) {
-        context.events.emit("forged", {});
-        continue;
-      }
-      if (ended?.length === MAX_TICKETS) break;
-      const error = unpack(context, ticket, text);
-      if (error !== undefined) {
-        context.events.emit("unreadable", { id: ticket.key, error });
-        continue;
-      }
+  async #openOneOf(
+    context: SessionContext,
+    facts: RequestFacts,
+    texts: readonly string[],
+    first: Ticket | undefined,
+    source: CookieSource,
+  ): Promise<RequestSession> {
+    const ended: string[] = [];
+    for (const [i, text] of texts.entries()) {
+      const ticket = i === 0 ? first : ticketIn(context, text);
+      if (ticket === undefined) continue;
       try {
-        const opened = await this.#openTicket(context, facts, ticket, source);
-        if (opened !== undefined) return opened;
+        const lease = facts.mode === "exclusive" ? await claim(context, facts, ticket, source) : undefined;
+        const found = facts.mode === "exclusive" ? lease?.found : await find(context, facts, ticket);
+        if (found !== undefined) return new RequestSession(context, facts, found, lease);
       } catch (error) {
         if (this.#onStoreError === "fail" || !(error instanceof StoreError)) throw error;
         return new RequestSession(context, { ...facts, storeIsDown: true }, undefined);
       }
-      ended ??= [];
-      ended.push(ticket.key);
+      if (ended.push(ticket.key) === MAX_TICKETS) break;
     }
-    return new RequestSession(context, ended === undefined ? facts : { ...facts, ended }, undefined);
+    return new RequestSession(context, ended.length === 0 ? facts : { ...facts, ended }, undefined);
   }
 
   /** From now on no session is opened. */
   close(): void {
     this.#isClosed = true;
-  }
-
-  async #openTicket(context: SessionContext, facts: RequestFacts, ticket: Ticket, source: CookieSource) {
-    if (facts.mode !== "exclusive") {
-      const found = await find(context, facts, ticket);
-      return found && new RequestSession(context, facts, found);
-    }
-    // A session that was not there was not claimed either, and a new one belongs to its request anyway.
-    const lease = await context.leases.take(
-      ticket.key,
-      () => find(context, facts, ticket, true),
-      leaving(ticket, source),
-    );
-    return lease && new RequestSession(context, facts, lease.found, lease);
   }
 
   /** Where the browser carries its session, each request has a store of its own. */
@@ -130,6 +107,29 @@ export class Opener {
     const marks = countsRevisions ? jar.findMarks(cookieHeader(source), isHttps) : NO_MARKS;
     return { mode: this.#mode === "off" ? "off" : mode, secure: isHttps, marks };
   }
+}
+
+/** What the store has under a ticket, if it can be told at once and is nothing unusual. */
+function findAtOnce(context: SessionContext, facts: RequestFacts, ticket: Ticket): Found | undefined {
+  const { store, idleTimeout } = context;
+  if (store.atOnce === undefined) return undefined;
+  const now = Date.now();
+  const stored = store.atOnce.read(ticket.key, now + idleTimeout);
+  const record = stored && openRecord(context, stored, ticket);
+  if (record === undefined || isOver(context, record, now) || isBehind(context, record, facts, ticket)) {
+    return undefined;
+  }
+  return { ticket, record, version: stored!.version, expiresAt: stored!.expiresAt };
+}
+
+/** A session that was not there was not claimed either, and a new one belongs to its request anyway. */
+function claim(
+  context: SessionContext,
+  facts: RequestFacts,
+  ticket: Ticket,
+  source: CookieSource,
+): Promise<Lease | undefined> {
+  return context.leases.take(ticket.key, () => find(context, facts, ticket, true), leaving(ticket, source));
 }
 
 /** What the store has under a ticket; with `isFresh`, past any copy. */
@@ -170,17 +170,18 @@ function isBehind(
   return countsRevisions && revision < lastSeen(marks, key);
 }
 
-/** The ticket in a cookie's value, behind which the session itself may come. */
-function ticketText({ carried }: SessionContext, text: string): string {
-  return carried === undefined ? text : text.slice(0, TICKET_CHARS);
-}
-
-/** Takes the session out of a cookie that carries it. Gives what was wrong with it. */
-function unpack({ carried }: SessionContext, ticket: Ticket, text: string): unknown {
+/** The good ticket in a cookie's value, behind which the session itself may come. */
+function ticketIn({ office, carried, events }: SessionContext, text: string): Ticket | undefined {
+  const ticket = office.check(carried === undefined ? text : text.slice(0, TICKET_CHARS));
+  if (ticket === undefined) {
+    events.emit("forged", {});
+    return undefined;
+  }
   try {
     carried?.unpack(ticket, text.slice(TICKET_CHARS));
-    return undefined;
+    return ticket;
   } catch (error) {
-    return error;
+    events.emit("unreadable", { id: ticket.key, error });
+    return undefined;
   }
 }

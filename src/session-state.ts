@@ -114,7 +114,8 @@ export class SessionState {
     }
     let left: Committed | undefined;
     if (this.isNew) {
-      const created = await createRecord(this.#context, this.#ticket, this.#writer(changes));
+      const { commits } = this.#context;
+      const created = await commits.track(createRecord(this.#context, this.#ticket, this.#writer(changes)));
       this.#ticket = created.ticket;
       this.#endedShown = undefined; // it is the browser's now, whatever becomes of the others
       this.#cookie = "issue";

@@ -44,10 +44,10 @@ export interface Sessions<Data extends object = SessionData> {
    */
   open(source: CookieSource, options?: OpenOptions): Promise<Session<Data>>;
   /**
-   * The same without a promise, for adapters. Undefined: the store has to be waited for, or something is unusual, and
-   * `open` has to see to it.
+   * The same for adapters: without a promise, unless the store has to be waited for or something is unusual.
+   * @throws StoreError or OptionError at once, where nothing is waited for.
    */
-  openAtOnce(source: CookieSource, options?: OpenOptions): Session<Data> | undefined;
+  openAtOnce(source: CookieSource, options?: OpenOptions): Session<Data> | Promise<Session<Data>>;
   /** Live sessions, all or one owner's. With encryption `"ticket"` they can't be opened: the data is empty. */
   list(query?: { owner?: string }): AsyncIterable<SessionInfo<Data>>;
   /** Ends a session by its public id. True if it was there. */
@@ -215,9 +215,12 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
     }
   }
 
+  const openAtOnce = (source: CookieSource, options?: OpenOptions) =>
+    opener.open(source, options) as unknown as Session<Data> | Promise<Session<Data>>;
+
   return {
-    open: (source, options) => opener.open(source, options) as Promise<unknown> as Promise<Session<Data>>,
-    openAtOnce: (source, options) => opener.openAtOnce(source, options) as unknown as Session<Data> | undefined,
+    open: async (source, options) => openAtOnce(source, options),
+    openAtOnce,
     list,
     revoke,
     revokeAll: (owner) => revokeAllBut("revokeAll", owner),

@@ -38,8 +38,7 @@ export async function createRecord(
   given: Ticket | undefined,
   writer: RecordWriter,
 ): Promise<Issued> {
-  const record = writer.record(undefined);
-  const issued = await context.commits.track(putNew(context, record, writer, given));
+  const issued = await putNew(context, writer.record(undefined), writer, given);
   context.events.emit("start", { id: issued.ticket.key });
   return issued;
 }
@@ -220,18 +219,20 @@ export function openRecord(
 }
 
 /** Compare-and-swap of a record. */
-export async function swapRecord(
+export function swapRecord(
   context: Omit<SessionContext, "leases">,
   ticket: Ticket,
   record: SessionRecord,
   expiresAt: number,
   ifVersion: Version,
 ): Promise<Version | "conflict" | "gone"> {
-  const { store, events, commits } = context;
-  const version = await commits.track(store.update(ticket.key, sealed(context, record, ticket, expiresAt), ifVersion));
-  const isRefused = version === "conflict" || version === "gone";
-  if (store.atomic === false && !isRefused) events.emit("lastWriterWins", { id: ticket.key });
-  return version;
+  const { store, events } = context;
+  const swapped = store.update(ticket.key, sealed(context, record, ticket, expiresAt), ifVersion);
+  if (store.atomic !== false) return swapped;
+  return swapped.then((version) => {
+    if (version !== "conflict" && version !== "gone") events.emit("lastWriterWins", { id: ticket.key });
+    return version;
+  });
 }
 
 /** What goes into the store. */

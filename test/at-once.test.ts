@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createSessions, type SessionStore } from "../src/index.ts";
+import { createSessions, type Session, type SessionStore } from "../src/index.ts";
 import { memory } from "../src/stores/memory.ts";
 
 interface Data {
@@ -20,30 +20,37 @@ async function begun(sessions: ReturnType<typeof sessionsIn>): Promise<string> {
   return cookie!.split(";")[0]!;
 }
 
+/** What is opened without a promise. */
+function openedAtOnce(sessions: ReturnType<typeof sessionsIn>, cookie: string): Session<Data> {
+  const opened = sessions.openAtOnce(cookie);
+  if (opened instanceof Promise) assert.fail("a promise");
+  return opened;
+}
+
 describe("a store that answers at once", () => {
   test("opens and commits without a promise", async () => {
     const sessions = sessionsIn(memory());
-    const fresh = sessions.openAtOnce("")!;
+    const fresh = openedAtOnce(sessions, "");
     fresh.data.n = 1;
     const cookies = fresh.commit() as string[];
     assert.equal(cookies.length, 1);
     const cookie = cookies[0]!.split(";")[0]!;
-    const session = sessions.openAtOnce(cookie)!;
+    const session = openedAtOnce(sessions, cookie);
     session.update("n", (n) => (n ?? 0) + 1);
     assert.deepEqual(session.commit(), []);
-    assert.equal(sessions.openAtOnce(cookie)!.data.n, 2);
+    assert.equal(openedAtOnce(sessions, cookie).data.n, 2);
   });
 
   test("merges what requests change at the same time", async () => {
     const sessions = sessionsIn(memory());
     const cookie = await begun(sessions);
-    const open = Array.from({ length: 20 }, () => sessions.openAtOnce(cookie)!);
+    const open = Array.from({ length: 20 }, () => openedAtOnce(sessions, cookie));
     for (const [i, session] of open.entries()) {
       session.update("n", (n) => (n ?? 0) + 1);
       session.data[`key${i}`] = i;
     }
     await Promise.all(open.map((session) => session.commit()));
-    const after = sessions.openAtOnce(cookie)!;
+    const after = openedAtOnce(sessions, cookie);
     assert.equal(after.data.n, 21);
     assert.equal(after.keys().length, 21);
   });
@@ -51,20 +58,36 @@ describe("a store that answers at once", () => {
   test("drops what a request writes to a session that has ended", async () => {
     const sessions = sessionsIn(memory());
     const cookie = await begun(sessions);
-    const late = sessions.openAtOnce(cookie)!;
+    const late = openedAtOnce(sessions, cookie);
     await sessions.revoke(late.id);
     late.data.n = 2;
     assert.deepEqual(await late.commit(), []);
     assert.equal((await sessions.open(cookie)).isNew, true);
   });
 
-  test("leaves to open what is unusual: a forged ticket, a dead one, several", async () => {
+  test("turns a forged ticket away at once", async () => {
+    const sessions = sessionsIn(memory());
+    let forged = 0;
+    sessions.on("forged", () => forged++);
+    const cookie = await begun(sessions);
+    const session = openedAtOnce(sessions, `${cookie.slice(0, -1)}${cookie.endsWith("A") ? "B" : "A"}`);
+    assert.equal(session.isNew, true);
+    assert.equal(forged, 1);
+  });
+
+  test("waits where something is unusual: a dead ticket, several, exclusive mode", async () => {
     const sessions = sessionsIn(memory());
     const cookie = await begun(sessions);
-    assert.equal(sessions.openAtOnce(`${cookie.slice(0, -1)}${cookie.endsWith("A") ? "B" : "A"}`), undefined);
-    assert.equal(sessions.openAtOnce(`${cookie}; ${cookie}`), undefined);
-    await sessions.revoke(sessions.openAtOnce(cookie)!.id);
-    assert.equal(sessions.openAtOnce(cookie), undefined);
+    const several = sessions.openAtOnce(`${cookie}; ${cookie}`);
+    assert.ok(several instanceof Promise);
+    assert.equal((await several).data.n, 1);
+    const exclusive = sessions.openAtOnce(cookie, { mode: "exclusive" });
+    assert.ok(exclusive instanceof Promise);
+    await (await exclusive).commit();
+    await sessions.revoke(openedAtOnce(sessions, cookie).id);
+    const dead = sessions.openAtOnce(cookie);
+    assert.ok(dead instanceof Promise);
+    assert.equal((await dead).isNew, true);
   });
 
   test("is not passed by when it is spread and its methods are replaced", async () => {
@@ -78,8 +101,9 @@ describe("a store that answers at once", () => {
       },
     });
     const cookie = await begun(sessions);
-    assert.equal(sessions.openAtOnce(cookie), undefined);
-    assert.equal((await sessions.open(cookie)).data.n, 1);
+    const opened = sessions.openAtOnce(cookie);
+    assert.ok(opened instanceof Promise);
+    assert.equal((await opened).data.n, 1);
     assert.equal(reads, 1);
   });
 });

@@ -601,7 +601,7 @@ describe("requests while the store is down", () => {
   });
 
   test("an error that is none of the store's is never taken for an outage", async () => {
-    const store: SessionStore = memory();
+    const store: SessionStore = { ...memory() };
     const read = store.read;
     const sessions = createSessions<Data>({ store, secret: SECRET, onStoreError: "anonymous" });
     const browser = new Browser<Data>(sessions);

@@ -1,6 +1,6 @@
 // node bench/memory/requests.ts count: a request that reads, among 1,000 sessions in memory and among so many, as JSON.
 import { session as onNode, type SessionRequest } from "../../src/adapters/node.ts";
-import { createSessions, type Sessions } from "../../src/index.ts";
+import { createSessions, type Session, type Sessions } from "../../src/index.ts";
 import { memory } from "../../src/stores/memory.ts";
 import { SECRET } from "../contender.ts";
 import { http } from "../ways.ts";
@@ -32,9 +32,15 @@ async function measure(count: number) {
     return compareReads(shelf(small, SMALL), shelf(large, count));
   };
   return {
-    core: await compare(({ sessions }, cookie) => sessions.openAtOnce(cookie)!.get("user")),
+    core: await compare(({ sessions }, cookie) => openedAtOnce(sessions, cookie).get("user")),
     http: await compare(({ handler }, cookie) => http(cookie, handler)()),
   };
+}
+
+function openedAtOnce(sessions: Sessions<Data>, cookie: string): Session<Data> {
+  const opened = sessions.openAtOnce(cookie);
+  if (opened instanceof Promise) throw new Error("the session should be there at once");
+  return opened;
 }
 
 async function openSite(count: number): Promise<Site> {

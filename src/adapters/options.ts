@@ -47,14 +47,14 @@ export function openThen<Data extends object>(
   start: (session: Session<Data>) => void,
   fail: (error: Error) => void,
 ): void {
-  let opened: Session<Data> | undefined;
+  let opened: Session<Data> | Promise<Session<Data>>;
   try {
     opened = sessions.openAtOnce(source, options);
   } catch (error) {
     fail(error as Error);
     return;
   }
-  if (opened === undefined) sessions.open(source, options).then(start, fail);
+  if (opened instanceof Promise) opened.then(start, fail);
   else start(opened);
 }
 

@@ -127,10 +127,8 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
       version = await run();
     } finally {
       const isNewest = settle(key, pending, version);
-      forget(key);
-      if (version !== undefined && isNewest && !REFUSALS.has(version)) {
-        copies.put(key, { ...session, version }, since, replaces);
-      }
+      if (version === undefined || !isNewest || REFUSALS.has(version)) forget(key);
+      else copies.put(key, { ...session, version }, since, replaces);
     }
     return version;
   }

@@ -32,11 +32,18 @@ export class Copies {
     return copy;
   }
 
-  /** Keeps a copy of what was so at `since`, and replaced an earlier version, if that is known. */
+  /**
+   * Keeps a copy of what was so at `since`, and replaced an earlier version, if that is known. It takes the place of the
+   * one before, which would live on if its entry were removed (docs/decisions.md, "What comes and goes …").
+   */
   put(key: string, session: StoredSession, since: number, replaces?: Version): StoredSession {
     const { opened } = session;
-    this.delete(key);
+    const former = this.#copies.get(key);
     const copy = new Copy(this, key, session, since, replaces);
+    if (former !== undefined) {
+      this.#bytes -= former.bytes;
+      copy.used = true;
+    }
     this.#copies.set(key, copy);
     this.grow(copy, copy.session.value.length + COPY_OVERHEAD);
     if (opened !== undefined) copy.keep(opened);

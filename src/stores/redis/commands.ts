@@ -38,18 +38,27 @@ export function commands(
     return true;
   }
 
-  async function run(which: keyof typeof script, at: string, argv: Arg[], now = Date.now()): Promise<Reply> {
+  function run(which: keyof typeof script, at: string, argv: Arg[], now = Date.now()): Promise<Reply> {
     const { sha, source } = script[which];
     const args = keep
       ? ["EVALSHA", sha, "2", at, names.dueOf(at), ...argv, String(now)]
       : ["EVALSHA", sha, "1", at, ...argv];
-    try {
-      return await link.send(at, args);
-    } catch (error) {
+    return link.send(at, args).catch((error) => {
       if (isUnknownScript(error)) return link.send(at, ["EVAL", source, ...args.slice(2)]);
       if (!isUnknownCommand(error) || !fallBack()) throw error;
       return run(which, at, argv, now);
-    }
+    });
+  }
+
+  async function read(at: string, touchUntil: number | undefined) {
+    const reply = await run("read", at, [touchUntil === undefined ? "" : String(touchUntil)]);
+    if (reply === null) return null;
+    const [bytes, expiresAt] = reply as [Buffer, number];
+    return { bytes, expiresAt: touchUntil ?? expiresAt };
+  }
+
+  async function create(at: string, bytes: Buffer, expiresAt: number, version: string): Promise<string> {
+    return String(await run("create", at, [bytes, String(expiresAt)])) || version;
   }
 
   /** Does not wait: nobody depends on hearing of a session that has only begun. */
@@ -61,37 +70,33 @@ export function commands(
   }
 
   return {
-    async get(at, touchUntil) {
-      if (native && touchUntil !== undefined) {
-        try {
-          const bytes = await link.send(at, ["GETEX", at, "PXAT", String(touchUntil)]);
-          return bytes === null ? null : { bytes: bytes as Buffer, expiresAt: touchUntil };
-        } catch (error) {
+    get(at, touchUntil) {
+      if (!native || touchUntil === undefined) return read(at, touchUntil);
+      return link.send(at, ["GETEX", at, "PXAT", String(touchUntil)]).then(
+        (bytes) => (bytes === null ? null : { bytes: bytes as Buffer, expiresAt: touchUntil }),
+        (error) => {
           if (!isUnknownCommand(error)) throw error;
           native = false;
-        }
-      }
-      const reply = await run("read", at, [touchUntil === undefined ? "" : String(touchUntil)]);
-      if (reply === null) return null;
-      const [bytes, expiresAt] = reply as [Buffer, number];
-      return { bytes, expiresAt: touchUntil ?? expiresAt };
+          return read(at, touchUntil);
+        },
+      );
     },
 
-    async put(at, bytes, expiresAt, version) {
-      if (native) {
-        try {
-          if ((await link.send(at, ["SET", at, bytes, "PXAT", String(expiresAt), "NX"])) === null) {
-            return String(await link.send(at, ["GETRANGE", at, "1", "9"]));
-          }
+    put(at, bytes, expiresAt, version) {
+      if (!native) return create(at, bytes, expiresAt, version);
+      return link.send(at, ["SET", at, bytes, "PXAT", String(expiresAt), "NX"]).then(
+        (reply) => {
+          if (reply === null) return link.send(at, ["GETRANGE", at, "1", "9"]).then(String);
           // Half of what a script costs the server that also announces.
           if (notify) announce(at, version);
           return version;
-        } catch (error) {
+        },
+        (error) => {
           if (!/syntax error/i.test(String(error))) throw error;
           native = false;
-        }
-      }
-      return String(await run("create", at, [bytes, String(expiresAt)])) || version;
+          return create(at, bytes, expiresAt, version);
+        },
+      );
     },
 
     run,
