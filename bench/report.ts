@@ -107,7 +107,7 @@ function databaseTables(group: Group, rows: readonly Row[], columns: readonly Sc
     "",
     "Round trips of each request, as a proxy on the way counts them; " +
       (group.name === "redis"
-        ? "the commands, by MONITOR, without those that a script runs (nobody waits for a `publish`); bytes to and from it; "
+        ? "the commands, by MONITOR, without those that a script runs; bytes to and from it; "
         : "") +
       "and CPU microseconds of its process.",
     "",

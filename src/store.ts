@@ -75,7 +75,8 @@ export interface SessionStore {
   claimExpired?(now: number, limit: number): Promise<ClaimedSession[]>;
 
   /**
-   * Reports changes made by anyone, this process included. Resolves once it is listening; the result stops it.
+   * Reports changes made by anyone, this process included. It need not report that a session begins, as nobody can have
+   * seen that one before. Resolves once it is listening; the result stops it.
    * `onListening` is told when the subscription is lost (false), after which changes may be missed, and when it is there
    * again (true).
    */

@@ -92,7 +92,9 @@ export const outages: Case[] = [
       const keys = new Set<string>();
       for (const end = Date.now() + kit.outage.within; !changes.some(({ key }) => keys.has(key)); await sleep(100)) {
         that(Date.now() < end, "watch must listen again by itself when the server is back.");
-        keys.add((await begin(writer!, { value: bytes("anyone there?") })).key);
+        const { key, version } = await begin(writer!);
+        await writer!.update(key, session({ value: bytes("anyone there?") }), version);
+        keys.add(key);
       }
       await eventually(
         "watch must call onListening(false) when the subscription is lost, since changes may be missed, and onListening(true) when it is there again.",

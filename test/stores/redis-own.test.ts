@@ -196,7 +196,7 @@ describe("redis: what it costs and leaves behind", () => {
   };
 
   test("one command to read, one to create, one script to update", async (t) => {
-    const store = open(t, { url: server.url, notify: false });
+    const store = open(t, { url: server.url });
     const key = newKey();
     const version = await store.create(newKey(), { value, expiresAt: inMinutes(20) });
     await store.update("none", { value, expiresAt: inMinutes(20) }, version);
@@ -211,6 +211,7 @@ describe("redis: what it costs and leaves behind", () => {
     assert.deepEqual(await calls(store, () => store.update(key, { value, expiresAt: inMinutes(20) }, created)), {
       evalsha: 1,
       getrange: 1,
+      publish: 1,
       set: 1,
       pexpireat: 1,
     });

@@ -61,14 +61,6 @@ export function commands(
     return String(await run("create", at, [bytes, String(expiresAt)])) || version;
   }
 
-  /** Does not wait: nobody depends on hearing of a session that has only begun. */
-  function announce(at: string, version: string): void {
-    const channel = sharded ? names.channelOf(at) : names.channel;
-    link.send(channel, [sharded ? "SPUBLISH" : "PUBLISH", channel, `w${version}${at}`]).catch((error) => {
-      if (isUnknownCommand(error) && fallBack()) announce(at, version);
-    });
-  }
-
   return {
     get(at, touchUntil) {
       if (!native || touchUntil === undefined) return read(at, touchUntil);
@@ -85,12 +77,7 @@ export function commands(
     put(at, bytes, expiresAt, version) {
       if (!native) return create(at, bytes, expiresAt, version);
       return link.send(at, ["SET", at, bytes, "PXAT", String(expiresAt), "NX"]).then(
-        (reply) => {
-          if (reply === null) return link.send(at, ["GETRANGE", at, "1", "9"]).then(String);
-          // Half of what a script costs the server that also announces.
-          if (notify) announce(at, version);
-          return version;
-        },
+        (reply) => (reply === null ? link.send(at, ["GETRANGE", at, "1", "9"]).then(String) : version),
         (error) => {
           if (!/syntax error/i.test(String(error))) throw error;
           native = false;

@@ -88,7 +88,6 @@ export function scripts({ prefix, keep, announce }: ScriptOptions) {
     create: script(`
       ${head}
       if not (head == '' ${ended}) then return string.sub(head, 2) end
-      ${tell("'w' .. string.sub(ARGV[1], 2, 10) .. KEYS[1]")}
       redis.call('SET', KEYS[1], ARGV[1])
       ${endAt("ARGV[2]")}
       return ''`),
