@@ -53,7 +53,7 @@ function markdown({ cpu, cores, memory, system, loadBefore, versions }: Machine)
     "# What a session in memory takes",
     "",
     `${results.date.slice(0, 10)}, ${cpu}, ${cores} cores, ${memory}, ${system}, load before ${loadBefore.toFixed(1)}; ` +
-      `Node ${versions.node}, V8 ${versions.v8}, express-session ${versions["express-session"]}. ` +
+      `Node ${versions.node}, V8 ${versions.v8}, express-session ${versions["express-session"]}, memorystore ${versions.memorystore}. ` +
       `${results.count.toLocaleString("en")} sessions of 280 to 320 bytes (300 in the mean), each contender in a process of its own.`,
     "",
     `| | ${rows.map(({ name }) => name).join(" | ")} |`,
