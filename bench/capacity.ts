@@ -1,7 +1,8 @@
-// node bench/capacity.ts: computes the tables of docs/capacity.md from results/bench.json, and writes them there, and draws
-// results/capacity.svg. A model: what is measured and what is assumed stands in that page.
+// node bench/capacity.ts: computes the tables of docs/capacity.md from results/bench.json and redis-memory.json, and writes them
+// there, and draws results/capacity.svg. A model: what is measured and what is assumed stands in that page.
 import { readFileSync, writeFileSync } from "node:fs";
 import { capacityPlot } from "./capacity-plot.ts";
+import type { RedisMemory } from "./redis-memory.ts";
 import { table } from "./report.ts";
 import type { Results } from "./results.ts";
 import type { ScenarioName } from "./scenarios.ts";
@@ -34,10 +35,12 @@ interface Model {
   memory?: true;
 }
 
+const { each } = resultsOf<RedisMemory>("redis-memory");
+
 const MODELS: readonly Model[] = [
   { name: "`sealedCookie`", id: "coatcheck-node+cookie", bytes: 0 },
-  { name: "`redis`", id: "coatcheck-node+redis", bytes: 1_173, memory: true },
-  { name: "`cached(redis)`", id: "coatcheck-node+cached", bytes: 1_173, memory: true },
+  { name: "`redis`", id: "coatcheck-node+redis", bytes: each["1 KB"].sealed, memory: true },
+  { name: "`cached(redis)`", id: "coatcheck-node+cached", bytes: each["1 KB"].sealed, memory: true },
   { name: "`postgres`", id: "coatcheck-express+postgres", bytes: 1_241 },
   { name: "`mysql`", id: "coatcheck-express+mysql", bytes: 1_904 },
 ];
@@ -66,7 +69,7 @@ export interface Need {
   dollars: readonly [number, number];
 }
 
-const { rows, date } = JSON.parse(readFileSync(new URL("results/bench.json", import.meta.url), "utf8")) as Results;
+const { rows, date } = resultsOf<Results>("bench");
 
 const page = new URL("../docs/capacity.md", import.meta.url);
 const text = readFileSync(page, "utf8");
@@ -87,6 +90,10 @@ writeFileSync(
   ),
 );
 writeFileSync(new URL("results/capacity.svg", import.meta.url), capacityPlot(steps(1e5, 1e9).flatMap(needs)));
+
+function resultsOf<Of>(name: string): Of {
+  return JSON.parse(readFileSync(new URL(`results/${name}.json`, import.meta.url), "utf8")) as Of;
+}
 
 /** Ten in each step of ten times, the ends among them. */
 function steps(from: number, to: number): number[] {
