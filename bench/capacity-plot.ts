@@ -6,8 +6,8 @@ const SIZE = { width: 330, height: 330 };
 const GAP = 76;
 const TOP = 104;
 /** Seen on light pages and on dark ones. Who needs about the same has another kind of line, too. */
-const LINES: readonly { color: string; type: "solid" | "dashed" }[] = [
-  { color: "#8b949e", type: "solid" },
+const LINES: readonly { color: string; type: "solid" | "dashed" | "dotted" }[] = [
+  { color: "#8b949e", type: "dotted" },
   { color: "#d1495b", type: "solid" },
   { color: "#d1495b", type: "dashed" },
   { color: "#3f86d8", type: "solid" },
@@ -15,6 +15,9 @@ const LINES: readonly { color: string; type: "solid" | "dashed" }[] = [
   { color: "#8f68d6", type: "solid" },
   { color: "#8f68d6", type: "dashed" },
 ];
+/** What lies over the others, and over the bands, is seen with them. */
+const ORDER = { solid: 2, dashed: 3, dotted: 4 };
+const DASHES = { solid: undefined, dashed: [5, 5], dotted: [3, 3] };
 
 interface Panel {
   title: string;
@@ -60,10 +63,11 @@ export function capacityPlot(needs: readonly Need[]): string {
         axisLabel: { color: colours.text, formatter: short },
         splitLine: { lineStyle: { color: colours.faint } },
       })),
-      yAxis: PANELS.map(({ axis: { min, unit } }, gridIndex) => ({
+      yAxis: PANELS.map(({ axis: { min, unit }, range }, gridIndex) => ({
         gridIndex,
         type: "log",
         min,
+        max: 10 ** Math.ceil(Math.log10(Math.max(...needs.map((need) => range(need)?.[1] ?? min)))),
         axisLabel: { color: colours.text, formatter: (value: number) => `${unit}${short(value)}` },
         splitLine: { lineStyle: { color: colours.faint } },
       })),
@@ -106,7 +110,8 @@ function line(
     ...axes,
     type: "line",
     symbol: "none",
-    lineStyle: { color, type, width: 2 },
+    z: ORDER[type],
+    lineStyle: { color, type: DASHES[type] ?? "solid", width: 2 },
     data: points.map(({ users, low, high }) => [users, Math.sqrt(low * high)]),
   };
   return points.some(({ low, high }) => low !== high) ? [band, middle] : [middle];
@@ -117,7 +122,7 @@ function legend(names: readonly string[]) {
   return names.flatMap((text, i) => {
     const { color: stroke, type } = LINES[i]!;
     const stretch = { x1: left, y1: 48, x2: left + 24, y2: 48 };
-    const style = { stroke, lineWidth: 2, ...(type === "dashed" && { lineDash: [5, 5] }) };
+    const style = { stroke, lineWidth: 2, lineDash: DASHES[type] };
     const label = { text, x: left + 30, y: 42, fontSize: 12, fill: colours.text };
     left += 30 + widthOf([text], 12) + 14;
     return [

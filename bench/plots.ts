@@ -7,56 +7,84 @@ import { type ScenarioName, scenarios } from "./scenarios.ts";
 import type { Estimate } from "./statistics.ts";
 
 const LINE = 24;
-const GAP = 34;
+const GAP = 48;
+/** Room for the heading, the legend, and the panels' titles. */
+const TOP = 64;
 const LABEL_SIZE = 12;
+/** The size of plain letters that are as wide as bold labels. */
+const BOLD = 14.5;
 
 /** SVG pictures of a run, by name. */
 export function plots(results: Results): Record<string, string> {
-  const rows = GROUPS.flatMap(({ stores }) => results.rows.filter((row) => stores.includes(row.store)));
-  if (rows.length === 0) return {};
-  return {
-    added: addedPlot(rows),
-    ...(rows.some(({ survivors }) => survivors) && { "lost-updates": lostUpdatesPlot(rows) }),
+  const drawn = (rows: readonly Row[], plot: (lines: readonly Line<Row>[]) => string) => {
+    const lines = GROUPS.flatMap(({ title, stores }) => {
+      const own = rows.filter(({ store }) => stores.includes(store));
+      return own.length === 0 ? [] : [title, ...own];
+    });
+    return lines.length === 0 ? undefined : plot(lines);
   };
+  const pictures = {
+    added: drawn(results.rows, addedPlot),
+    "lost-updates": drawn(
+      results.rows.filter(({ survivors }) => survivors),
+      lostUpdatesPlot,
+    ),
+  };
+  return Object.fromEntries(
+    Object.entries(pictures).flatMap(([name, svg]) => (svg === undefined ? [] : [[name, svg]])),
+  );
 }
 
-function addedPlot(rows: readonly Row[]): string {
+/** Something to show, or the heading of what follows. */
+type Line<Item> = Item | string;
+
+function itemsOf<Item extends object>(lines: readonly Line<Item>[]): Item[] {
+  return lines.filter((line) => typeof line !== "string");
+}
+
+function addedPlot(lines: readonly Line<Row>[]): string {
+  const rows = itemsOf(lines);
   const names = ORDER.filter((name) => rows[0]!.cells[name]);
   const added = (row: Row, name: ScenarioName) => row.cells[name]!.added;
+  const axis = stepsOfTen(
+    rows.flatMap((row) => names.flatMap((name) => [added(row, name).low, added(row, name).high])),
+    1,
+  );
   const words = rows.map(
     (row) => `${labelOf(row)}: ${names.map((name) => `${name} ${figure(added(row, name))}`).join(", ")}`,
   );
   return panels({
     heading: "CPU microseconds that a session adds to a request (less is better, steps of ten times)",
     text: `Medians, with the intervals that hold them 19 times in 20. ${words.join(". ")}.`,
-    labels: rows.map(labelOf),
+    ...labelled(lines, labelOf),
     width: 240,
     panels: names.map((name) => ({
       title: scenarios[name].title,
-      axis: { type: "log", min: 1, max: 1000 },
-      series: dotsWithIntervals(rows, (row) => added(row, name)),
+      axis,
+      series: dotsWithIntervals(lines, (row) => added(row, name), axis.min),
     })),
   });
 }
 
-function lostUpdatesPlot(rows: readonly Row[]): string {
-  const counted = rows.filter(({ survivors }) => survivors);
+function lostUpdatesPlot(lines: readonly Line<Row>[]): string {
   const bars = (of: (row: Row) => number): Series => [
     {
       type: "bar",
       barWidth: "60%",
       label: { show: true, position: "right", color: colours.text, fontSize: 11 },
-      data: counted.map((row) => ({ value: of(row), itemStyle: { color: colourOf(row) } })),
+      data: lines.map((line) =>
+        typeof line === "string" ? "-" : { value: of(line), itemStyle: { color: colourOf(line) } },
+      ),
     },
   ];
-  const words = counted.map((row) => {
+  const words = itemsOf(lines).map((row) => {
     const { keys, increments } = row.survivors!;
     return `${labelOf(row)}: ${keys} of 50 keys, ${increments} of 100 increments`;
   });
   return panels({
     heading: "What is left of parallel writes to one session (more is better)",
     text: `${words.join(". ")}.`,
-    labels: counted.map(labelOf),
+    ...labelled(lines, labelOf),
     width: 300,
     panels: [
       {
@@ -76,23 +104,31 @@ function lostUpdatesPlot(rows: readonly Row[]): string {
 /** A line from the median to p99 and on to p99.9, in milliseconds. */
 export function latencyPlot({ rows }: LatencyResults): string {
   const situations = [...Map.groupBy(rows, ({ situation, rate }) => `${situation}, ${rate} requests a second`)];
-  const labels = situations.flatMap(([title, own]) => own.map(({ name }) => `${name} · ${title}`));
-  const all = situations.flatMap(([, own]) => own);
   const asEstimate = ({ latency: { p50, p99, p999 } }: LatencyRow) => ({
     low: p50,
     median: p99,
     high: p999,
     sound: true,
   });
-  const words = all.map(({ latency: { p50, p99, p999 } }, i) => `${labels[i]}: ${p50}, ${p99}, ${p999}`);
+  const words = situations.flatMap(([title, own]) =>
+    own.map(({ name, latency: { p50, p99, p999 } }) => `${name} · ${title}: ${p50}, ${p99}, ${p999}`),
+  );
+  const lines = situations.flatMap(([title, own]) => [title, ...own]);
+  const axis = stepsOfTen(
+    rows.flatMap(({ latency: { p50, p999 } }) => [p50, p999]),
+    0.1,
+  );
   return panels({
-    heading:
-      "Milliseconds to the answer: from the median over p99 (the dot) to p99.9 (less is better, steps of ten times)",
+    heading: "Time to the answer (less is better, steps of ten times)",
     text: `Median, p99 and p99.9 in milliseconds. ${words.join(". ")}.`,
-    labels,
-    width: 420,
+    ...labelled(lines, ({ name }) => name),
+    width: 480,
     panels: [
-      { title: "", axis: { type: "log", min: 0.1, max: 10_000 }, series: dotsWithIntervals(all, asEstimate, 0.1) },
+      {
+        title: "milliseconds: median to p99.9, the dot is p99",
+        axis,
+        series: dotsWithIntervals(lines, asEstimate, axis.min),
+      },
     ],
   });
 }
@@ -106,14 +142,22 @@ interface Panels {
   /** All of it in words. */
   text: string;
   labels: string[];
+  /** Which of the labels are headings, by their places. */
+  headings: ReadonlySet<number>;
   width: number;
   panels: { title: string; axis: XAXisComponentOption; series: Series }[];
 }
 
+function labelled<Item extends object>(lines: readonly Line<Item>[], labelOf: (item: Item) => string) {
+  return {
+    labels: lines.map((line) => (typeof line === "string" ? line : labelOf(line))),
+    headings: new Set(lines.flatMap((line, i) => (typeof line === "string" ? [i] : []))),
+  };
+}
+
 /** Pictures beside each other, which share their lines and the labels at the left. */
-function panels({ heading, text, labels, width, panels }: Panels): string {
-  const top = panels.some(({ title }) => title !== "") ? 64 : 40;
-  const labelWidth = widthOf(labels, LABEL_SIZE) + 16;
+function panels({ heading, text, labels, headings, width, panels }: Panels): string {
+  const labelWidth = Math.max(...labels.map((label, i) => widthOf([label], headings.has(i) ? BOLD : LABEL_SIZE))) + 16;
   const height = labels.length * LINE;
   const leftOf = (i: number) => labelWidth + i * (width + GAP);
   const titleAt = (text: string, left: number, top: number, fontSize: number) => ({
@@ -121,18 +165,19 @@ function panels({ heading, text, labels, width, panels }: Panels): string {
     textStyle: { fontSize, color: colours.text },
   });
   const option: EChartsOption = {
-    title: [titleAt(heading, 8, 6, 15), ...panels.map(({ title }, i) => titleAt(title, leftOf(i), 32, 14))],
-    grid: panels.map((_, i) => ({ left: leftOf(i), top, width, height })),
+    title: [titleAt(heading, 8, 6, 15), ...panels.map(({ title }, i) => titleAt(title, leftOf(i), 38, 14))],
+    graphic: legend(),
+    grid: panels.map((_, i) => ({ left: leftOf(i), top: TOP, width, height })),
     xAxis: panels.map(({ axis }, i) => ({
       ...axis,
       gridIndex: i,
-      axisLabel: { color: colours.text },
+      axisLabel: { ...axis.axisLabel, color: colours.text },
       splitLine: { lineStyle: { color: colours.faint } },
     })) as XAXisComponentOption[],
     yAxis: panels.map((_, i) => ({
       gridIndex: i,
       type: "category",
-      data: labels,
+      data: labels.map((value, line) => (headings.has(line) ? { value, textStyle: { fontWeight: "bold" } } : value)),
       inverse: true,
       axisTick: { show: false },
       axisLine: { lineStyle: { color: colours.faint } },
@@ -142,25 +187,48 @@ function panels({ heading, text, labels, width, panels }: Panels): string {
       series.map((one) => ({ ...one, xAxisIndex: i, yAxisIndex: i })),
     ) as Series,
   };
-  return draw(option, { width: leftOf(panels.length), height: top + height + 40 }, { title: heading, text });
+  return draw(option, { width: leftOf(panels.length), height: TOP + height + 40 }, { title: heading, text });
 }
 
-/** A dot for the value, a line for its interval. What is below the axis stands at its beginning. */
+function legend() {
+  let left = 8;
+  return (["ours", "peer"] as const).flatMap((whose) => {
+    const text = { ours: "coatcheck", peer: "others" }[whose];
+    const dot = { cx: left + 5, cy: 46, r: 5 };
+    const label = { text, x: left + 16, y: 40, fontSize: LABEL_SIZE, fill: colours.text };
+    left += 16 + widthOf([text], LABEL_SIZE) + 14;
+    return [
+      { type: "circle" as const, shape: dot, style: { fill: colours[whose] } },
+      { type: "text" as const, style: label },
+    ];
+  });
+}
+
+/** As many steps as hold the values; what is below `least` stands there. */
+function stepsOfTen(values: readonly number[], least: number) {
+  const exponents = values.map((value) => Math.log10(Math.max(value, least)));
+  const [min, max] = [10 ** Math.floor(Math.min(...exponents)), 10 ** Math.ceil(Math.max(...exponents))];
+  const formatter = (value: number) => `${value === least ? "≤ " : ""}${value.toLocaleString("en")}`;
+  return { type: "log" as const, min, max, axisLabel: { formatter } };
+}
+
+/** A dot for the value, which stands above it, and a line for its interval. What is below `least` stands there. */
 function dotsWithIntervals<Item extends { ours: boolean }>(
-  items: readonly Item[],
+  lines: readonly Line<Item>[],
   estimateOf: (item: Item) => Estimate,
-  least = 1,
+  least: number,
 ): Series {
+  const items = lines.flatMap((item, y) => (typeof item === "string" ? [] : [{ y, item, ...estimateOf(item) }]));
   const shown = (value: number) => Math.max(value, least);
   return [
     {
       type: "custom",
       silent: true,
-      data: items.map((item, i) => [shown(estimateOf(item).low), shown(estimateOf(item).high), i]),
+      data: items.map(({ low, high, y }) => [shown(low), shown(high), y]),
       renderItem(params, api) {
         const [x1, y] = api.coord([api.value(0), api.value(2)]) as [number, number];
         const [x2] = api.coord([api.value(1), api.value(2)]) as [number, number];
-        const stroke = colourOf(items[params.dataIndex]!);
+        const stroke = colourOf(items[params.dataIndex]!.item);
         return { type: "line", shape: { x1, y1: y, x2, y2: y }, style: { stroke, lineWidth: 3 } };
       },
     },
@@ -168,9 +236,13 @@ function dotsWithIntervals<Item extends { ours: boolean }>(
       type: "scatter",
       silent: true,
       symbolSize: 9,
-      data: items.map((item, i) => ({
-        value: [shown(estimateOf(item).median), i],
+      data: items.map(({ median, y, item }) => ({
+        value: [shown(median), y],
         itemStyle: { color: colourOf(item), opacity: 1 },
+        label: {
+          ...{ show: true, position: "top", distance: 1, fontSize: 10, color: colours.text },
+          formatter: median.toFixed(median < 9.95 ? 1 : 0),
+        },
       })),
     },
   ];

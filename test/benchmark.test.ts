@@ -64,13 +64,21 @@ describe("the benchmark's statistics", () => {
 });
 
 describe("the plots", () => {
+  const plot = (situation: string, latency = { p50: 1, p99: 2, p999: 3 }) => {
+    const row = { id: "", name: "coatcheck", ours: true, situation, rate: 1, latency };
+    return latencyPlot({ rows: [row, { ...row, name: "peer", ours: false }] } as unknown as LatencyResults);
+  };
+
+  test("say what belongs together, whose it is, and how much", () => {
+    const svg = plot("at rest", { p50: 1.5, p99: 47.3, p999: 120 });
+    const texts = [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text]) => text);
+    for (const text of ["coatcheck", "others", "peer", "47", "1,000"]) assert.ok(texts.includes(text), text);
+    assert.match(svg, /<text[^>]*font-weight:bold[^>]*>at rest, 1 requests a second</);
+    assert.equal(texts.filter((text) => text?.includes("at rest")).length, 1);
+  });
+
   test("have room for their labels, however long", () => {
-    const widthWith = (situation: string) => {
-      const latency = { p50: 1, p99: 2, p999: 3, most: 4, late: 0, answers: 1 };
-      const rows = [{ id: "", name: "coatcheck", ours: true, situation, rate: 1, latency }];
-      const svg = latencyPlot({ rows } as unknown as LatencyResults);
-      return Number(/width="(\d+)"/.exec(svg)![1]);
-    };
+    const widthWith = (situation: string) => Number(/width="(\d+)"/.exec(plot(situation))![1]);
     assert.ok(widthWith("m".repeat(200)) - widthWith("m".repeat(100)) > 900);
   });
 });
