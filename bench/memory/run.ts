@@ -72,7 +72,7 @@ function markdown({ cpu, cores, memory, system, loadBefore, versions }: Machine)
     line("filling: longest pause for garbage, ms", ({ fill }) => ms(fill.longestCollection)),
     line("filling: longest turn, ms of CPU", ({ fill }) => ms(fill.longestTurn)),
     line("expiry of all, µs of CPU each", ({ sweep }) => (sweep ? sweep.cpu.toFixed(2) : "never, until read")),
-    line("expiry of all: longest stall, ms", ({ sweep }) => (sweep ? ms(sweep.longestStall) : "")),
+    line("expiry of all: longest turn, ms of CPU", ({ sweep }) => (sweep ? ms(sweep.longestTurn) : "")),
     "",
     "Pauses and stalls are by the clock: on a machine that does other work, that is in them. V8's young generation grows to some " +
       "64 MB with the load, whatever is kept.",
