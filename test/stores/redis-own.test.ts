@@ -69,13 +69,15 @@ describe("redis: options", () => {
     });
   }
 
-  test("refuses what belongs to the client, and an ioredis client with a prefix", () => {
+  test("refuses what belongs to the client, and an ioredis client with a prefix or pipelines of its own", () => {
     const client = new Redis({ lazyConnect: true });
     assert.throws(() => redis({ client, ssl: true }), {
       message: /"ssl" is true: it belongs into the options of your/,
     });
     const prefixed = new Redis({ lazyConnect: true, keyPrefix: "app:" });
     assert.throws(() => redis({ client: prefixed }), { message: /use the prefix of this store/ });
+    const pipelining = new Redis({ lazyConnect: true, enableAutoPipelining: true });
+    assert.throws(() => redis({ client: pipelining }), { message: /enableAutoPipelining/ });
   });
 
   test("takes host, accessKey and ssl as Azure gives them", async (t) => {

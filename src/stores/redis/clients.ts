@@ -18,6 +18,14 @@ export function adapt(client: RedisClientLike): Link {
         'ioredis\'s keyPrefix hides keys from "list"; use the prefix of this store.',
       );
     }
+    // Its pipelines lose the names of commands that are called by "callBuffer", and then throw where nobody can catch it.
+    if (options?.enableAutoPipelining) {
+      throw new OptionError(
+        "client",
+        client,
+        "ioredis's enableAutoPipelining can't send commands that answer with bytes; give a client without it.",
+      );
+    }
     return isCluster
       ? ioredis.linkToCluster(given as ioredis.IoRedisCluster)
       : ioredis.linkTo(given as ioredis.IoRedis);

@@ -3,7 +3,7 @@ import { type Arg, type Channels, type Link, type Reply, type Subscription, subs
 /** What is used of a client of the package `ioredis`, version 5 or later. */
 export interface IoRedis {
   readonly status: string;
-  readonly options: { keyPrefix?: string; host?: string; port?: number };
+  readonly options: { keyPrefix?: string; enableAutoPipelining?: boolean; host?: string; port?: number };
   callBuffer(command: string, args: Arg[]): Promise<unknown>;
   duplicate(options: object): IoRedis;
   connect(): Promise<unknown>;
@@ -17,7 +17,7 @@ export interface IoRedis {
 export interface IoRedisCluster {
   readonly isCluster: true;
   readonly status: string;
-  readonly options: { keyPrefix?: string };
+  readonly options: { keyPrefix?: string; enableAutoPipelining?: boolean };
   readonly slots: string[][];
   callBuffer(command: string, args: Arg[]): Promise<unknown>;
   nodes(role: "master"): IoRedis[];
