@@ -46,6 +46,8 @@ const starters = {
   async postgres() {
     const server = await startPostgres();
     const pool = new pg.Pool({ connectionString: server.url, max: 1 });
+    // A server that stops may end its connections before they are closed here; unheard, the event would end the run.
+    pool.on("error", () => {});
     return {
       ...pick(server),
       async clear() {

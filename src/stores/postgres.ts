@@ -279,15 +279,17 @@ function statements(
       "key, version",
     ),
 
-    // A row that somebody holds is left alone, so that a batch never waits, and never dies in a deadlock.
+    // A row that somebody holds is left alone, so that a batch never waits, and never dies in a deadlock. Found again by its
+    // place, a row costs half of what a join by key does; a difference keeps the planner from the index of expires_at,
+    // through which it would read all rows.
     updateMany: announced(
       "write",
       `UPDATE ${table} AS old
        SET version = old.version + 1, expires_at = new.expires_at, owner = new.owner,
          value = substring($7::bytea FROM new.start FOR new.length)
-       FROM (SELECT key FROM ${table} WHERE key = ANY ($1::text[]) FOR UPDATE SKIP LOCKED) AS free
-       JOIN ${many} USING (key)
-       WHERE old.key = free.key AND old.version = new.version AND old.expires_at > $8`,
+       FROM ${many}
+       WHERE old.ctid = ANY (ARRAY (SELECT ctid FROM ${table} WHERE key = ANY ($1::text[]) FOR UPDATE SKIP LOCKED))
+         AND old.key = new.key AND old.version = new.version AND old.expires_at - $8::bigint > 0`,
       "old.key, old.version",
     ),
 
