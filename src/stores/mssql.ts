@@ -5,7 +5,7 @@ import { importPeer } from "./peer.ts";
 import { batchedRead } from "./sql/batch.ts";
 import { despiteDeadlock, onFirstUse, storeError } from "./sql/client.ts";
 import { type AzureCredential, authentication } from "./sql/entra.ts";
-import { binary, claimed, firstVersion, mustFit, PAGE, padToPowerOfTwo, pages, type Row, stored } from "./sql/rows.ts";
+import { binary, claimed, firstVersion, mustFit, PAGE, padToFewLengths, pages, type Row, stored } from "./sql/rows.ts";
 import { type Names, type Quoting, type TableOptions, tableNames } from "./sql/table.ts";
 
 export interface MssqlOptions extends TableOptions {
@@ -127,7 +127,7 @@ export function mssql(options: MssqlOptions): SessionStore {
   }
 
   const read = batchedRead(async (keys) => {
-    const padded = padToPowerOfTwo(keys).map((key, index) => [`key${index}`, bytes(key)]);
+    const padded = padToFewLengths(keys).map((key, index) => [`key${index}`, bytes(key)]);
     return (await run(sql.read(padded.length), { now: Date.now(), ...Object.fromEntries(padded) })).rows;
   });
 

@@ -8,10 +8,10 @@ import {
   binary,
   claimed,
   firstVersion,
-  inPowersOfTwo,
+  inFewLengths,
   mustFit,
   PAGE,
-  padToPowerOfTwo,
+  padToFewLengths,
   pages,
   type Row,
   stored,
@@ -146,7 +146,7 @@ export function mysql(options: MysqlOptions): SessionStore {
   }
 
   const read = batchedRead((keys) => {
-    const padded = padToPowerOfTwo(keys.map((key) => Buffer.from(key)));
+    const padded = padToFewLengths(keys.map((key) => Buffer.from(key)));
     return run<Row[]>(sql.read(padded.length), [Date.now(), ...padded]);
   });
 
@@ -163,7 +163,7 @@ export function mysql(options: MysqlOptions): SessionStore {
     },
     async together(inserts) {
       const written: string[] = [];
-      for (const part of inPowersOfTwo(inserts)) {
+      for (const part of inFewLengths(inserts)) {
         try {
           const values = part.flatMap(({ key, version, session }) => rowOf(key, version, session));
           await run(sql.create(part.length), values);
@@ -188,13 +188,16 @@ export function mysql(options: MysqlOptions): SessionStore {
     together: (updates) =>
       onConnection((connection) =>
         transaction(connection, async () => {
-          const keys = padToPowerOfTwo(updates.map(({ key }) => Buffer.from(key)));
+          const keys = padToFewLengths(updates.map(({ key }) => Buffer.from(key)));
           const free = (await execute(connection, sql.lock(keys.length), [Date.now(), ...keys])) as Row[];
           const versions = new Map(free.map(({ key, version }) => [String(key), Number(version)]));
           const current = updates.filter(({ key, ifVersion }) => versions.get(key) === Number(ifVersion));
-          for (const part of inPowersOfTwo(current)) {
-            const values = part.flatMap(({ key, ifVersion, session }) => rowOf(key, Number(ifVersion) + 1, session));
-            await execute(connection, sql.overwrite(part.length), values);
+          if (current.length > 0) {
+            // To repeat a row changes nothing: all that is in it is absolute.
+            const rows = padToFewLengths(
+              current.map(({ key, ifVersion, session }) => rowOf(key, Number(ifVersion) + 1, session)),
+            );
+            await execute(connection, sql.overwrite(rows.length), rows.flat());
           }
           return current.map(({ key }) => key);
         }),
@@ -258,7 +261,7 @@ export function mysql(options: MysqlOptions): SessionStore {
         return transaction(connection, async () => {
           const found = (await execute(connection, sql.expired(Math.floor(limit)), [now])) as Row[];
           for (let start = 0; start < found.length; start += LARGEST_SWEEP) {
-            const keys = padToPowerOfTwo(found.slice(start, start + LARGEST_SWEEP).map(({ key }) => key));
+            const keys = padToFewLengths(found.slice(start, start + LARGEST_SWEEP).map(({ key }) => key));
             await execute(connection, sql.sweep(keys.length), keys);
           }
           return found;

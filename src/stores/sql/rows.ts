@@ -9,6 +9,12 @@ export const LONGEST_OWNER = 1024;
 /** Sessions that `list` asks for at a time. */
 export const PAGE = 1000;
 
+/**
+ * Lengths of the lists in statements: few, as of a statement for each the server keeps the plan; and close together, so
+ * that padding adds little, and two parts or three do without.
+ */
+const LENGTHS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
+
 /** A row as the clients give it. Numbers may come as text, and texts as bytes, from columns that hold those. */
 export interface Row {
   key: string | Uint8Array;
@@ -69,18 +75,17 @@ export function mustFit(key: string, owner?: string): void {
   if (owner !== undefined) limit("owner", owner, LONGEST_OWNER);
 }
 
-/** Repeats the last one, so that few lengths occur: of a statement for each, the server keeps the plan. */
-export function padToPowerOfTwo<Item>(items: Item[]): Item[] {
-  if (items.length === 0) return [];
-  const length = 2 ** Math.ceil(Math.log2(items.length));
+/** Repeats the last one, up to the next of the lengths that occur. */
+export function padToFewLengths<Item>(items: Item[]): Item[] {
+  const length = LENGTHS.find((one) => one >= items.length)!;
   return Array.from({ length }, (_, index) => items[Math.min(index, items.length - 1)]!);
 }
 
 /** The items in parts of such lengths, for statements where a repeated one would do harm. */
-export function inPowersOfTwo<Item>(items: Item[]): Item[][] {
+export function inFewLengths<Item>(items: Item[]): Item[][] {
   const parts: Item[][] = [];
   for (let start = 0; start < items.length; start += parts.at(-1)!.length) {
-    const length = 2 ** Math.floor(Math.log2(items.length - start));
+    const length = LENGTHS.findLast((one) => one <= items.length - start)!;
     parts.push(items.slice(start, start + length));
   }
   return parts;
