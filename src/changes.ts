@@ -39,6 +39,20 @@ export interface Changes {
   readonly owner?: { readonly now: string | undefined };
 }
 
+/**
+ * The keys whose changes would count twice if they were made again where they may have been made already. A value that
+ * is set, and a union, come to the same.
+ */
+export function uncountable({ keys }: Changes, mayBeDone: ReadonlySet<string>, { resolvers }: KeyRules): string[] {
+  return keys
+    .filter(({ key, after, updates }) => {
+      const resolver = resolvers.get(key);
+      const replays = updates !== undefined || (resolver !== undefined && resolver !== "union");
+      return mayBeDone.has(key) && after !== undefined && replays;
+    })
+    .map(({ key }) => key);
+}
+
 /** What the application says of its keys: how changes merge, and the text of what a key is before it is set. */
 export interface KeyRules {
   readonly resolvers: ReadonlyMap<string, AnyResolver>;

@@ -24,6 +24,8 @@ export interface SessionContext {
   readonly absoluteTimeout: number;
   readonly maxSize: number;
   readonly storeTimeout: number;
+  /** True if no two writes ever have the same bytes. */
+  readonly uniqueValues: boolean;
   /** True if the store keeps copies, so that records have to say how new they are. */
   readonly countsRevisions: boolean;
   /** The name under which the store files an owner. */

@@ -7,7 +7,8 @@ import { Lifetime } from "./lifetime.ts";
 import { type HandedOn, type Leaving, Lines, type Place } from "./line.ts";
 import { SessionRecord } from "./record.ts";
 import type { Version } from "./store.ts";
-import { type Found, type RecordWriter, swapRecord } from "./writes.ts";
+import { type Sent, settle, unsettled } from "./unsettled.ts";
+import { type Found, type RecordWriter, sealed, swap } from "./writes.ts";
 
 /** The bounds of exclusive mode: milliseconds, and with `maxQueue` a number of requests. */
 export interface LeaseLimits {
@@ -138,9 +139,8 @@ export class Leases {
     const record = withLease(found.record, this.#limits.lease);
     const expiresAt = new Lifetime(this.#context, found).latestExpiry();
     const since = performance.now();
-    const version = await this.#context.commits.track(
-      swapRecord(this.#context, ticket, record, expiresAt, found.version),
-    );
+    const write = sealed(this.#context, record, ticket, expiresAt);
+    const version = await this.#context.commits.track(swap(this.#context, ticket, write, found.version));
     if (version === "conflict" || version === "gone") return undefined;
     return { ticket, record, version, expiresAt, since, aliveAt: since };
   }
@@ -160,6 +160,8 @@ export class Lease {
   #renewal: Promise<void> | undefined;
   /** What the store said when the claim was found to be over: it is not asked again. */
   #over: "gone" | "conflict" | undefined;
+  /** A write or a renewal that may have been done. */
+  #unsettled: Sent | undefined;
 
   constructor(
     context: Context,
@@ -190,6 +192,14 @@ export class Lease {
     return this.#put(writer, () => !this.#place.isLeft);
   }
 
+  /** What holds after a write that may have been done. Undefined: the claim is over, and nobody can tell. @throws StoreError */
+  settle(): Promise<Committed | undefined> {
+    return this.#inTurn(async () => {
+      await this.#settle();
+      return this.#over === undefined ? this.#claim : undefined;
+    });
+  }
+
   /** Writes, and lets the next request have the session. Undefined: it is gone. @throws LeaseLostError, StoreError */
   async finish(writer: RecordWriter): Promise<Committed | undefined> {
     this.#stop();
@@ -208,8 +218,7 @@ export class Lease {
     this.#stop();
     const handed = this.#inTurn(async (): Promise<HandedOn<Claim>> => {
       if (this.#canHandOn()) return { claim: this.#claim };
-      const { record } = this.#claim;
-      if (record.lease !== undefined) await this.#swap(withLease(record, undefined));
+      if (this.#claim.record.lease !== undefined) await this.#swap((record) => withLease(record, undefined));
       return this.#isStreakOver() ? "yield" : undefined;
     });
     // Lost, or the store is down and has reported it: the lease runs out by itself.
@@ -218,7 +227,10 @@ export class Lease {
 
   /** For a change that ends the record: nothing is left to let go of in the store. If it fails, the request keeps it. */
   async end<Result>(change: (latest: Committed) => Promise<Result>): Promise<Result> {
-    const result = await this.#inTurn(() => change(this.#claim));
+    const result = await this.#inTurn(async () => {
+      if (this.#unsettled !== undefined) await this.#settle();
+      return change(this.#claim);
+    });
     this.#end("gone");
     return result;
   }
@@ -256,33 +268,66 @@ export class Lease {
     const done = () => {
       this.#renewal = undefined;
     };
-    this.#renewal ??= this.#inTurn(() => this.#swap(this.#claim.record)).then(done, done);
+    this.#renewal ??= this.#inTurn(() => this.#swap((record) => record)).then(done, done);
   }
 
   #put(writer: RecordWriter, staysLeased: () => boolean): Promise<Committed | undefined> {
-    return this.#inTurn(() => {
-      const record = writer.record(this.#claim.record, staysLeased() ? this.#lease : undefined);
-      return this.#swap(record, writer.expiry());
-    });
+    return this.#inTurn(() =>
+      this.#swap(
+        (base) => writer.record(base, staysLeased() ? this.#lease : undefined),
+        () => writer.expiry(),
+      ),
+    );
   }
 
-  async #swap(record: SessionRecord, expiresAt = this.#latestExpiry()): Promise<Committed | undefined> {
-    const { ticket, version: before, since } = this.#claim;
+  async #swap(
+    change: (base: SessionRecord) => SessionRecord,
+    expiry = () => this.#latestExpiry(),
+  ): Promise<Committed | undefined> {
+    if (this.#unsettled !== undefined) await this.#settle();
+    const { ticket, record: base, version: before, since } = this.#claim;
+    const record = change(base);
+    const expiresAt = expiry();
     const aliveAt = performance.now();
-    const { commits } = this.#context;
-    const swap = () => commits.track(swapRecord(this.#context, ticket, record, expiresAt, before));
-    const version = this.#over ?? (await swap());
+    const version = this.#over ?? (await this.#send(record, expiresAt, before));
     if (version === "gone") {
       this.#end("gone");
       return undefined;
     }
     if (version === "conflict") {
-      if (this.#over === undefined) this.#context.events.emit("leaseLost", { id: ticket.key });
-      this.#end("conflict");
+      this.#lose();
       throw new LeaseLostError(ticket.key);
     }
     this.#claim = { ticket, record, version, expiresAt, since, aliveAt };
     return this.#claim;
+  }
+
+  async #send(record: SessionRecord, expiresAt: number, ifVersion: Version): Promise<Version | "conflict" | "gone"> {
+    const { ticket } = this.#claim;
+    const write = sealed(this.#context, record, ticket, expiresAt);
+    try {
+      return await this.#context.commits.track(swap(this.#context, ticket, write, ifVersion));
+    } catch (error) {
+      this.#unsettled = { record, write, ifVersion };
+      throw unsettled(error, this.#unsettled);
+    }
+  }
+
+  /** A renewal would otherwise find the version moved by what may have been done, and take it for another's. */
+  async #settle(): Promise<void> {
+    const sent = this.#unsettled;
+    if (sent === undefined || this.#over !== undefined) return;
+    const { ticket } = this.#claim;
+    const aliveAt = performance.now();
+    const left = await this.#context.commits.track(settle(this.#context, ticket, sent));
+    this.#unsettled = undefined;
+    if (left === undefined) this.#lose();
+    else this.#claim = { ...this.#claim, ...left, expiresAt: sent.write.expiresAt, aliveAt };
+  }
+
+  #lose(): void {
+    if (this.#over === undefined) this.#context.events.emit("leaseLost", { id: this.#claim.ticket.key });
+    this.#end("conflict");
   }
 
   /** A session that a request has to itself is in use. */

@@ -22,7 +22,7 @@ export function judgeUpdate(
   session: SessionWrite,
   ifVersion: Version,
   uniqueValues: boolean,
-): Verdict<Version | "gone"> {
+): Verdict<Version> {
   if (found === undefined) return UNKNOWN;
   if (found.version === ifVersion) return NOT_DONE;
   return uniqueValues && isSame(found.value, session.value) ? found.version : UNKNOWN;

@@ -102,6 +102,7 @@ export class RequestSession implements Session {
   save(): Promise<boolean> {
     this.#checkWritable();
     return this.#inTurn(async () => {
+      if (this.#state.isUnsettled) await this.#settle();
       const changes = this.#changes();
       if (changes === undefined) return !this.#state.isGone;
       if (!(await this.#store(changes, this.#state.write(changes, false)))) return false;
@@ -121,6 +122,7 @@ export class RequestSession implements Session {
   regenerate(): Promise<boolean> {
     this.#checkWritable();
     return this.#inTurn(async () => {
+      if (this.#state.isUnsettled) await this.#settle();
       // What is not in the store yet stays to be saved.
       const changes = (!this.isNew && this.#changes()) || NO_CHANGES;
       if (!(await this.#store(changes, this.#state.move(changes)))) return false;
@@ -140,6 +142,7 @@ export class RequestSession implements Session {
   discard(): void {
     this.#keys.reset(this.#state.record);
     this.#owner = this.#state.record?.owner;
+    this.#state.giveUp();
   }
 
   commit(): string[] | Promise<string[]> {
@@ -162,6 +165,21 @@ export class RequestSession implements Session {
     const state = this.#state;
     if (this.#closed) return state.cookies();
     this.#closed = true;
+    return state.isUnsettled ? this.#settleAndFinish() : this.#finish();
+  }
+
+  async #settleAndFinish(): Promise<string[]> {
+    try {
+      await this.#settle();
+      return await this.#finish();
+    } catch (error) {
+      await this.#state.letGo();
+      throw error;
+    }
+  }
+
+  #finish(): string[] | Promise<string[]> {
+    const state = this.#state;
     const isReadonly = this.#mode === "readonly" || this.#mode === "off";
     const changes = isReadonly ? undefined : this.#changes();
     if (changes !== undefined) {
@@ -169,6 +187,12 @@ export class RequestSession implements Session {
       return this.#store(changes, state.write(changes, true)).then(() => state.cookies());
     }
     return state.keepAlive(isReadonly)?.then(() => state.cookies()) ?? state.cookies();
+  }
+
+  /** What was saved by a write that may have been done must not be made again. */
+  async #settle(): Promise<void> {
+    const saved = await this.#state.settle();
+    if (saved !== undefined) this.#keys.rebase(this.#state.record!, saved);
   }
 
   #changes(): Changes | undefined {

@@ -1,4 +1,4 @@
-import { type Changes, replay } from "./changes.ts";
+import { type Changes, replay, uncountable } from "./changes.ts";
 import type { Committed } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
 import { SessionTooLargeError, StoreError } from "./errors.ts";
@@ -10,6 +10,7 @@ import { wasReplaced } from "./replaced.ts";
 import type { Mode } from "./session.ts";
 import type { Version } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
+import { type Sent, settle, UnsettledError } from "./unsettled.ts";
 import {
   createAtOnce,
   createRecord,
@@ -52,6 +53,10 @@ export class SessionState {
   #isGone = false;
   /** Sessions that ended before this request: is one of them the browser's own, under a new ticket? */
   #endedShown: readonly string[] | undefined;
+  /** A write of this request that may have been done. */
+  #unsettled: { readonly sent: Sent; readonly changes: Changes } | undefined;
+  /** Keys of such writes of which it can't be told any more. */
+  #mayBeDone: Set<string> | undefined;
 
   constructor(context: SessionContext, facts: RequestFacts, found: Found | undefined, lease: Lease | undefined) {
     this.#context = context;
@@ -121,13 +126,50 @@ export class SessionState {
       this.#cookie = "issue";
       left = created;
     } else {
-      const cookieIsDue = this.#isCookieDue();
-      left = await this.#update(this.#writer(changes), isLast);
-      if (cookieIsDue) this.#cookie = "issue";
+      if (this.#mayBeDone !== undefined) await this.#checkCountable(changes, isLast);
+      if (this.#isCookieDue()) this.#cookie = "issue";
+      try {
+        left = await this.#update(this.#writer(changes), isLast);
+      } catch (error) {
+        const sent = UnsettledError.sentBy(error);
+        if (sent !== undefined) this.#unsettled = { sent, changes };
+        throw error;
+      }
     }
-    if (left === undefined) this.#lose();
-    else this.#standOn(left);
+    if (left === undefined) {
+      this.#lose();
+      if (this.#mayBeDone !== undefined) throw mayBeDone("the session has ended since");
+    } else {
+      this.#standOn(left);
+      this.#mayBeDone = undefined;
+    }
     return left !== undefined;
+  }
+
+  /** True after a write that may have been done: `settle` has to find out before the next. */
+  get isUnsettled(): boolean {
+    return this.#unsettled !== undefined;
+  }
+
+  /** The changes that turn out to be in the store. Undefined: they are not, or nobody can tell. @throws StoreError */
+  async settle(): Promise<Changes | undefined> {
+    const { sent, changes } = this.#unsettled!;
+    const { commits } = this.#context;
+    const left = await (this.#lease?.settle() ?? commits.track(settle(this.#context, this.#ticket!, sent)));
+    this.#unsettled = undefined;
+    if (left === undefined) {
+      this.#mayBeDone = new Set([...(this.#mayBeDone ?? []), ...changes.keys.map(({ key }) => key)]);
+      return undefined;
+    }
+    this.#standOn(left);
+    this.#mayBeDone = undefined;
+    return changes;
+  }
+
+  /** Nothing of what may have been done is to be made again. */
+  giveUp(): void {
+    this.#unsettled = undefined;
+    this.#mayBeDone = undefined;
   }
 
   /** Reads anew what is in the store. */
@@ -149,6 +191,7 @@ export class SessionState {
       this.#endedShown = undefined; // as at a login, which may take the place of any other session
       return true;
     }
+    if (this.#mayBeDone !== undefined) await this.#checkCountable(changes, false);
     const moved = await this.#move(old, this.#writer(changes));
     if (moved === undefined) {
       this.#lose();
@@ -176,6 +219,7 @@ export class SessionState {
     this.#version = undefined;
     this.#isGone = false;
     this.#endedShown = undefined;
+    this.giveUp();
     this.#lifetime = new Lifetime(this.#context, undefined);
   }
 
@@ -215,6 +259,19 @@ export class SessionState {
     if (this.#cookie === "clear") return clearMarks(jar, secure, marks);
     const revision = this.#record?.revision;
     return revision === undefined ? NO_COOKIES : markCookies(jar, secure, marks, this.#ticket!.key, revision);
+  }
+
+  /** @throws StoreError if these changes could count twice. */
+  async #checkCountable(changes: Changes, isLast: boolean): Promise<void> {
+    const keys = uncountable(changes, this.#mayBeDone!, this.#context.rules);
+    if (this.#lease === undefined && keys.length === 0) return;
+    const isOthers = this.#lease !== undefined;
+    if (isLast) await this.letGo();
+    throw mayBeDone(
+      isOthers
+        ? "the session is no longer this request's own"
+        : `others have written since, so that ${keys.map((key) => `"${key}"`).join(", ")} could count twice`,
+    );
   }
 
   #update(writer: RecordWriter, isLast: boolean): Promise<Committed | undefined> {
@@ -307,4 +364,10 @@ export class SessionState {
       throw new StoreError("coatcheck: the store was down when this request began, so its session can't be changed");
     }
   }
+}
+
+function mayBeDone(what: string): StoreError {
+  return new StoreError(
+    `coatcheck: an earlier write of this request may have been done, and ${what}; this one was not`,
+  );
 }

@@ -79,9 +79,9 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const bareStore = options.store ?? memory();
   const settings = checkOptions(options, bareStore);
   const events = new Events();
-  const guardOptions = { timeout: settings.storeTimeout, uniqueValues: settings.encryption !== "off" };
+  const uniqueValues = settings.encryption !== "off";
   const needsNoGuard = bareStore.inProcess || bareStore.inCookie;
-  const store = needsNoGuard ? bareStore : guarded(bareStore, guardOptions, events);
+  const store = needsNoGuard ? bareStore : guarded(bareStore, { timeout: settings.storeTimeout, uniqueValues }, events);
   const office = ticketOffice(settings.secrets);
   const jar = cookieJar(options.cookie);
   const seal = compressing(cipher(settings.encryption, settings.secrets), options.compress, settings.maxSize);
@@ -90,6 +90,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const shared = {
     ...settings,
     store,
+    uniqueValues,
     countsRevisions: store.refresh !== undefined,
     office,
     jar,

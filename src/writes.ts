@@ -7,6 +7,7 @@ import { SessionRecord } from "./record.ts";
 import { noteReplaced } from "./replaced.ts";
 import type { SessionWrite, StoredSession, Version } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
+import { unsettled } from "./unsettled.ts";
 
 /** A session as a request finds it in the store. */
 export interface Found extends Committed {
@@ -86,7 +87,7 @@ async function putNew(
 
 /**
  * Compare-and-swap until it succeeds: each time somebody else was first, the changes are replayed over theirs. Where a
- * request has the whole session, they wait for it. Undefined: the session is gone.
+ * request has the whole session, they wait for it. Undefined: the session is gone. @throws UnsettledError, ConflictError
  */
 export async function updateRecord(
   context: SessionContext,
@@ -97,7 +98,13 @@ export async function updateRecord(
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     if (base.record.lease !== undefined) return (await takeLease(context, ticket))?.finish(writer);
     const record = writer.record(base.record);
-    const version = await swapRecord(context, ticket, record, writer.expiry(), base.version);
+    const write = sealed(context, record, ticket, writer.expiry());
+    let version: Version | "conflict" | "gone";
+    try {
+      version = await swap(context, ticket, write, base.version);
+    } catch (error) {
+      throw unsettled(error, { record, write, ifVersion: base.version });
+    }
     if (version === "gone") return undefined;
     if (version !== "conflict") return { record, version };
     context.events.emit("conflict", { id: ticket.key, attempt });
@@ -218,25 +225,23 @@ export function openRecord(
   }
 }
 
-/** Compare-and-swap of a record. */
-export function swapRecord(
-  context: Omit<SessionContext, "leases">,
-  ticket: Ticket,
-  record: SessionRecord,
-  expiresAt: number,
+/** Compare-and-swap of what is `sealed`. */
+export function swap(
+  { store, events }: Pick<SessionContext, "store" | "events">,
+  { key }: Ticket,
+  write: SessionWrite,
   ifVersion: Version,
 ): Promise<Version | "conflict" | "gone"> {
-  const { store, events } = context;
-  const swapped = store.update(ticket.key, sealed(context, record, ticket, expiresAt), ifVersion);
+  const swapped = store.update(key, write, ifVersion);
   if (store.atomic !== false) return swapped;
   return swapped.then((version) => {
-    if (version !== "conflict" && version !== "gone") events.emit("lastWriterWins", { id: ticket.key });
+    if (version !== "conflict" && version !== "gone") events.emit("lastWriterWins", { id: key });
     return version;
   });
 }
 
 /** What goes into the store. */
-function sealed(
+export function sealed(
   { cipher, ownerName }: Pick<SessionContext, "cipher" | "ownerName">,
   record: SessionRecord,
   ticket: Ticket,
