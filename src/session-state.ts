@@ -37,6 +37,15 @@ export interface RequestFacts {
 
 export const NO_CHANGES: Changes = { cleared: false, keys: [] };
 const NO_COOKIES: string[] = [];
+const NO_KEYS: ReadonlySet<string> = new Set();
+
+/** What a request does not know of its own writes. */
+interface Doubt {
+  /** The last one, if it may have been done and can still be settled. */
+  readonly last: { readonly sent: Sent; readonly changes: Changes } | undefined;
+  /** The keys of those before it of which it can't be told any more. */
+  readonly keys: ReadonlySet<string>;
+}
 
 /** A session as one request knows it from the store: its ticket, its record, and how to change them there. */
 export class SessionState {
@@ -53,10 +62,7 @@ export class SessionState {
   #isGone = false;
   /** Sessions that ended before this request: is one of them the browser's own, under a new ticket? */
   #endedShown: readonly string[] | undefined;
-  /** A write of this request that may have been done. */
-  #unsettled: { readonly sent: Sent; readonly changes: Changes } | undefined;
-  /** Keys of such writes of which it can't be told any more. */
-  #mayBeDone: Set<string> | undefined;
+  #doubt: Doubt | undefined;
 
   constructor(context: SessionContext, facts: RequestFacts, found: Found | undefined, lease: Lease | undefined) {
     this.#context = context;
@@ -126,50 +132,47 @@ export class SessionState {
       this.#cookie = "issue";
       left = created;
     } else {
-      if (this.#mayBeDone !== undefined) await this.#checkCountable(changes, isLast);
+      if (this.#doubt !== undefined) await this.#checkCountable(changes, this.#doubt, isLast);
       if (this.#isCookieDue()) this.#cookie = "issue";
       try {
         left = await this.#update(this.#writer(changes), isLast);
       } catch (error) {
         const sent = UnsettledError.sentBy(error);
-        if (sent !== undefined) this.#unsettled = { sent, changes };
+        if (sent !== undefined) this.#doubt = { last: { sent, changes }, keys: this.#doubt?.keys ?? NO_KEYS };
         throw error;
       }
     }
     if (left === undefined) {
       this.#lose();
-      if (this.#mayBeDone !== undefined) throw mayBeDone("the session has ended since");
+      if (this.#doubt !== undefined) throw mayBeDone("the session has ended since");
     } else {
       this.#standOn(left);
-      this.#mayBeDone = undefined;
     }
     return left !== undefined;
   }
 
   /** True after a write that may have been done: `settle` has to find out before the next. */
   get isUnsettled(): boolean {
-    return this.#unsettled !== undefined;
+    return this.#doubt?.last !== undefined;
   }
 
   /** The changes that turn out to be in the store. Undefined: they are not, or nobody can tell. @throws StoreError */
   async settle(): Promise<Changes | undefined> {
-    const { sent, changes } = this.#unsettled!;
+    const { last, keys } = this.#doubt!;
+    const { sent, changes } = last!;
     const { commits } = this.#context;
     const left = await (this.#lease?.settle() ?? commits.track(settle(this.#context, this.#ticket!, sent)));
-    this.#unsettled = undefined;
     if (left === undefined) {
-      this.#mayBeDone = new Set([...(this.#mayBeDone ?? []), ...changes.keys.map(({ key }) => key)]);
+      this.#doubt = { last: undefined, keys: new Set([...keys, ...changes.keys.map(({ key }) => key)]) };
       return undefined;
     }
     this.#standOn(left);
-    this.#mayBeDone = undefined;
     return changes;
   }
 
   /** Nothing of what may have been done is to be made again. */
   giveUp(): void {
-    this.#unsettled = undefined;
-    this.#mayBeDone = undefined;
+    this.#doubt = undefined;
   }
 
   /** Reads anew what is in the store. */
@@ -191,7 +194,7 @@ export class SessionState {
       this.#endedShown = undefined; // as at a login, which may take the place of any other session
       return true;
     }
-    if (this.#mayBeDone !== undefined) await this.#checkCountable(changes, false);
+    if (this.#doubt !== undefined) await this.#checkCountable(changes, this.#doubt, false);
     const moved = await this.#move(old, this.#writer(changes));
     if (moved === undefined) {
       this.#lose();
@@ -262,8 +265,8 @@ export class SessionState {
   }
 
   /** @throws StoreError if these changes could count twice. */
-  async #checkCountable(changes: Changes, isLast: boolean): Promise<void> {
-    const keys = uncountable(changes, this.#mayBeDone!, this.#context.rules);
+  async #checkCountable(changes: Changes, doubt: Doubt, isLast: boolean): Promise<void> {
+    const keys = uncountable(changes, doubt.keys, this.#context.rules);
     if (this.#lease === undefined && keys.length === 0) return;
     const isOthers = this.#lease !== undefined;
     if (isLast) await this.letGo();
@@ -338,6 +341,7 @@ export class SessionState {
     this.#record = record;
     this.#version = version;
     this.#lifetime.createdAt = record.createdAt;
+    this.#doubt = undefined;
   }
 
   #lose(): void {

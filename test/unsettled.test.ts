@@ -106,8 +106,19 @@ for (const when of ["after", "before"] as const) {
     test("then regenerate: it counts once, and goes along", async () => {
       const { browser, session } = await inDoubt(when, (session) => session.update("n", increment));
       assert.equal(await session.regenerate(), true);
+      session.update("n", increment);
       await browser.end(session);
-      assert.equal((await browser.contents()).n, 1);
+      assert.equal((await browser.contents()).n, 2);
+    });
+
+    test("then somebody else writes, and regenerate: what is changed after that counts", async () => {
+      const { browser, session, elsewhere } = await inDoubt(when, (session) => session.set("n", 5));
+      await elsewhere.request((session) => session.update("other", increment));
+      assert.equal(await session.regenerate(), true);
+      session.update("n", increment);
+      await browser.end(session);
+      const { n, other } = await browser.contents();
+      assert.deepEqual([n, other], [6, 1]);
     });
 
     test("then destroy, and a new session: it does not come back", async () => {
