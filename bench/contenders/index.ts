@@ -12,6 +12,7 @@ import expressMysqlSession from "./express-mysql-session.ts";
 import expressSession from "./express-session.ts";
 import fastifySession from "./fastify-session.ts";
 import ironSession from "./iron-session.ts";
+import leastPossible from "./least-possible.ts";
 import memorystore from "./memorystore.ts";
 import secureSession from "./secure-session.ts";
 
@@ -19,6 +20,7 @@ import secureSession from "./secure-session.ts";
 export const contenders: Readonly<Record<string, Contender>> = {
   "bare-node": bareNode,
   "coatcheck-node": coatcheckNode,
+  "least-possible": leastPossible,
   "iron-session": ironSession,
   "bare-fastify": bareFastify,
   "coatcheck-fastify": coatcheckFastify,
