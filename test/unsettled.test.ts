@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { type SessionsOptions, StoreError } from "../src/index.ts";
 import { Browser } from "./support/browser.ts";
+import { LEASE } from "./support/farm.ts";
 import { type Data, key, named, setUp } from "./support/set-up.ts";
 import type { Operation, WatchedStore } from "./support/stores.ts";
 
@@ -203,6 +205,47 @@ test("an exclusive request whose save is in doubt lets go of the session, whatev
   assert.equal((await browser.contents()).n, 2);
 });
 
+test("an exclusive request stays alone when its claim is renewed after a save in doubt", async () => {
+  const { browser, session, store, events } = await inDoubt(
+    "after",
+    (session) => session.update("n", increment),
+    { exclusive: { lease: LEASE } },
+    "exclusive",
+  );
+  store.calls.length = 0;
+  // It is sent once more, and then comes the renewal.
+  await waitUntil(() => store.calls.filter((call) => call === "update").length >= 2);
+  session.update("n", increment);
+  await browser.end(session);
+  assert.equal((await browser.contents()).n, 2);
+  assert.deepEqual(named(events, "leaseLost"), []);
+});
+
+test("an exclusive request stays alone when the answer to a renewal was lost", async () => {
+  const { browser, store, events } = await counted({ exclusive: { lease: LEASE } });
+  const session = await browser.open("exclusive");
+  const fault = hangUp(store, "after");
+  await waitUntil(() => named(events, "storeError").length > 3);
+  fault.back();
+  session.update("n", increment);
+  await browser.end(session);
+  assert.equal((await browser.contents()).n, 1);
+  assert.deepEqual(named(events, "leaseLost"), []);
+});
+
+test("an exclusive request that has lost the session after a save in doubt does not say that nothing was written", async () => {
+  const { browser, session, store, events } = await inDoubt(
+    "before",
+    (session) => session.set("n", 5),
+    {},
+    "exclusive",
+  );
+  const found = (await store.read(key(browser)))!;
+  await store.update(key(browser), found, found.version); // as another server does that takes over
+  await assert.rejects(Promise.resolve(session.commit()), /may have been done.*no longer this request's own/);
+  assert.equal(named(events, "leaseLost").length, 1);
+});
+
 test("a save that arrives after the commit has begun counts once", async () => {
   for (const arrivesAt of ["update", "read"] as const) {
     const { browser, store } = await counted();
@@ -279,3 +322,10 @@ test("without a fault, a save and a commit ask the store for nothing more", asyn
   });
   assert.deepEqual(store.calls, ["read", "update", "update"]);
 });
+
+/** Waits for what happens soon, without saying how soon. */
+async function waitUntil(isSo: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 10_000; !isSo(); await sleep(10)) {
+    assert.ok(Date.now() < deadline, "it did not happen");
+  }
+}
