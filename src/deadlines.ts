@@ -1,29 +1,22 @@
 import { StoreError } from "./errors.ts";
+import { type Linked, LinkedQueue } from "./linked-queue.ts";
 
 /** Milliseconds. A longer one would fire at once. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** A call that is under way. */
-export interface Wait {
+export interface Wait extends Linked<Wait> {
   readonly operation: string;
   readonly dueAt: number;
   /** Undefined once it has ended. */
   expire: ((late: StoreError) => void) | undefined;
-  before: Wait | undefined;
-  after: Wait | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
-/**
- * All calls have the same time limit, so the first begun is the first due, and one timer serves them all.
- *
- * They stand in a list whose links are cut when they leave: a Set would keep them alive long after (docs/decisions.md,
- * "What comes and goes is not kept in a Set").
- */
+/** All calls have the same time limit, so the first begun is the first due, and one timer serves them all. */
 export class Deadlines {
   readonly #timeout: number;
-  #first: Wait | undefined;
-  #last: Wait | undefined;
+  readonly #waiting = new LinkedQueue<Wait>();
   #ticking = false;
 
   constructor(timeout: number) {
@@ -48,26 +41,13 @@ export class Deadlines {
     if (wait.expire === undefined) return false;
     wait.expire = undefined;
     clearTimeout(wait.timer);
-    this.#remove(wait);
+    this.#waiting.remove(wait);
     return true;
   }
 
   #append(wait: Wait): void {
-    wait.before = this.#last;
-    if (this.#last === undefined) this.#first = wait;
-    else this.#last.after = wait;
-    this.#last = wait;
+    this.#waiting.append(wait);
     if (!this.#ticking) this.#tickIn(this.#timeout);
-  }
-
-  #remove(wait: Wait): void {
-    const { before, after } = wait;
-    if (before !== undefined) before.after = after;
-    else if (this.#first === wait) this.#first = after;
-    if (after !== undefined) after.before = before;
-    else if (this.#last === wait) this.#last = before;
-    wait.before = undefined;
-    wait.after = undefined;
   }
 
   #expire(wait: Wait): void {
@@ -81,14 +61,11 @@ export class Deadlines {
   }
 
   #tick(): void {
-    this.#ticking = false;
     const now = performance.now();
-    while (this.#first !== undefined) {
-      if (this.#first.dueAt > now) {
-        this.#tickIn(this.#first.dueAt - now);
-        return;
-      }
-      this.#expire(this.#first);
-    }
+    let first = this.#waiting.first;
+    // Who is told that he waits in vain may begin to wait anew.
+    for (; first !== undefined && first.dueAt <= now; first = this.#waiting.first) this.#expire(first);
+    this.#ticking = false;
+    if (first !== undefined) this.#tickIn(first.dueAt - now);
   }
 }

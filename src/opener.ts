@@ -11,7 +11,7 @@ import { RequestSession } from "./request-session.ts";
 import { MODES, type Mode } from "./session.ts";
 import type { RequestFacts } from "./session-state.ts";
 import { TICKET_CHARS, type Ticket } from "./ticket.ts";
-import { type Found, openRecord } from "./writes.ts";
+import { type Found, opened, openRecord } from "./writes.ts";
 
 export interface OpenOptions {
   /** How this request uses the session. Default: the application's `mode`. */
@@ -109,17 +109,20 @@ export class Opener {
   }
 }
 
-/** What the store has under a ticket, if it can be told at once and is nothing unusual. */
+/** What the store has under a ticket, if it can be told at once and is nothing unusual: `find` sees to that. */
 function findAtOnce(context: SessionContext, facts: RequestFacts, ticket: Ticket): Found | undefined {
   const { store, idleTimeout } = context;
-  if (store.atOnce === undefined) return undefined;
   const now = Date.now();
-  const stored = store.atOnce.read(ticket.key, now + idleTimeout);
-  const record = stored && openRecord(context, stored, ticket);
-  if (record === undefined || isOver(context, record, now) || isBehind(context, record, facts, ticket)) {
+  const stored = store.atOnce?.read(ticket.key, now + idleTimeout);
+  if (stored === undefined) return undefined;
+  let record: SessionRecord;
+  try {
+    record = opened(context, stored, ticket);
+  } catch {
     return undefined;
   }
-  return { ticket, record, version: stored!.version, expiresAt: stored!.expiresAt };
+  if (isOver(context, record, now) || isBehind(context, record, facts, ticket)) return undefined;
+  return { ticket, record, version: stored.version, expiresAt: stored.expiresAt };
 }
 
 /** A session that was not there was not claimed either, and a new one belongs to its request anyway. */

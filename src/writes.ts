@@ -208,21 +208,22 @@ export async function readRecord(context: SessionContext, ticket: Ticket): Promi
   return record && { ticket, record, version: stored!.version, expiresAt: stored!.expiresAt };
 }
 
-/** The record that the store gave, or undefined if it can't be opened. A copy is opened once. */
-export function openRecord(
-  { cipher, events }: SessionContext,
-  { value, copy }: StoredSession,
-  ticket: Ticket,
-): SessionRecord | undefined {
-  if (copy?.opened !== undefined) return copy.opened as SessionRecord;
+/** The record that the store gave, or undefined if it can't be opened, which is reported. */
+export function openRecord(context: SessionContext, stored: StoredSession, ticket: Ticket): SessionRecord | undefined {
   try {
-    const record = SessionRecord.read(cipher.open(value, ticket));
-    copy?.keep(record);
-    return record;
+    return opened(context, stored, ticket);
   } catch (error) {
-    events.emit("unreadable", { id: ticket.key, error });
+    context.events.emit("unreadable", { id: ticket.key, error });
     return undefined;
   }
+}
+
+/** The record that the store gave. A copy is opened once. @throws if it can't be opened */
+export function opened({ cipher }: SessionContext, { value, copy }: StoredSession, ticket: Ticket): SessionRecord {
+  if (copy?.opened !== undefined) return copy.opened as SessionRecord;
+  const record = SessionRecord.read(cipher.open(value, ticket));
+  copy?.keep(record);
+  return record;
 }
 
 /** Compare-and-swap of what is `sealed`. */

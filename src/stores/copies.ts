@@ -1,3 +1,4 @@
+import { type Linked, LinkedQueue } from "../linked-queue.ts";
 import type { OpenedSession, SessionCopy, StoredSession, Version } from "../store.ts";
 
 /** What V8 takes for a copy beside its bytes (measured: 470 to 490), and for what it was opened to (350 to 400). */
@@ -13,8 +14,7 @@ const MAX_LOOKS = 1_000;
 export class Copies {
   readonly #maxBytes: number;
   readonly #copies = new Map<string, Copy>();
-  /** Goes on where it stopped: a new one would walk over the holes that removed entries leave at a Map's front. */
-  #head = this.#copies.values();
+  #queue = new LinkedQueue<Copy>();
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -32,19 +32,15 @@ export class Copies {
     return copy;
   }
 
-  /**
-   * Keeps a copy of what was so at `since`, and replaced an earlier version, if that is known. It takes the place of the
-   * one before, which would live on if its entry were removed (docs/decisions.md, "What comes and goes …").
-   */
+  /** Keeps a copy of what was so at `since`, and replaced an earlier version, if that is known. */
   put(key: string, session: StoredSession, since: number, replaces?: Version): StoredSession {
     const { opened } = session;
     const former = this.#copies.get(key);
+    if (former !== undefined) this.#leave(former);
     const copy = new Copy(this, key, session, since, replaces);
-    if (former !== undefined) {
-      this.#bytes -= former.bytes;
-      copy.used = true;
-    }
+    // In the former one's entry: had that been removed, V8's Map would keep it alive for long.
     this.#copies.set(key, copy);
+    this.#queue.append(copy);
     this.grow(copy, copy.session.value.length + COPY_OVERHEAD);
     if (opened !== undefined) copy.keep(opened);
     return copy.session;
@@ -54,12 +50,12 @@ export class Copies {
     const copy = this.#copies.get(key);
     if (copy === undefined) return;
     this.#copies.delete(key);
-    this.#bytes -= copy.bytes;
+    this.#leave(copy);
   }
 
   clear(): void {
     this.#copies.clear();
-    this.#head = this.#copies.values();
+    this.#queue = new LinkedQueue();
     this.#bytes = 0;
   }
 
@@ -71,21 +67,25 @@ export class Copies {
     // It would drive all others out and not stay itself.
     if (copy.bytes > this.#maxBytes) this.delete(copy.key);
     for (let looks = 0; this.#bytes > this.#maxBytes; looks++) {
-      const { value: first, done } = this.#head.next();
-      if (done) this.#head = this.#copies.values();
-      else if (first.used && looks < MAX_LOOKS) this.#requeue(first);
+      const first = this.#queue.first!;
+      if (first.used && looks < MAX_LOOKS) this.#requeue(first);
       else this.delete(first.key);
     }
   }
 
   #requeue(copy: Copy): void {
     copy.used = false;
-    this.#copies.delete(copy.key);
-    this.#copies.set(copy.key, copy);
+    this.#queue.remove(copy);
+    this.#queue.append(copy);
+  }
+
+  #leave(copy: Copy): void {
+    this.#queue.remove(copy);
+    this.#bytes -= copy.bytes;
   }
 }
 
-class Copy implements SessionCopy {
+class Copy implements SessionCopy, Linked<Copy> {
   readonly #copies: Copies;
   readonly key: string;
   readonly since: number;
@@ -94,6 +94,8 @@ class Copy implements SessionCopy {
   opened: OpenedSession | undefined;
   bytes = 0;
   used = false;
+  before: Copy | undefined;
+  after: Copy | undefined;
 
   constructor(
     copies: Copies,
