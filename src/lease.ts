@@ -160,8 +160,8 @@ export class Lease {
   #renewal: Promise<void> | undefined;
   /** What the store said when the claim was found to be over: it is not asked again. */
   #over: "gone" | "conflict" | undefined;
-  /** A write or a renewal that may have been done. */
-  #unsettled: Sent | undefined;
+  /** Of these, all over one version, one may have been done. */
+  #unsettled: readonly Sent[] = [];
 
   constructor(
     context: Context,
@@ -193,11 +193,20 @@ export class Lease {
   }
 
   /** What holds after a write that may have been done. Undefined: the claim is over, and nobody can tell. @throws StoreError */
-  settle(): Promise<Committed | undefined> {
+  settle(): Promise<Committed | "gone" | undefined> {
     return this.#inTurn(async () => {
       await this.#settle();
-      return this.#over === undefined ? this.#claim : undefined;
+      if (this.#over === undefined) return this.#claim;
+      return this.#over === "gone" ? "gone" : undefined;
     });
+  }
+
+  /** Nothing of what may have been done is to be done late: in its place the session is sent as it was before. */
+  giveUp(): void {
+    if (this.#unsettled.length === 0) return;
+    const { ticket, record, version, expiresAt } = this.#claim;
+    const write = sealed(this.#context, record, ticket, expiresAt);
+    this.#unsettled = [...this.#unsettled, { record, write, ifVersion: version }];
   }
 
   /** Writes, and lets the next request have the session. Undefined: it is gone. @throws LeaseLostError, StoreError */
@@ -227,10 +236,7 @@ export class Lease {
 
   /** For a change that ends the record: nothing is left to let go of in the store. If it fails, the request keeps it. */
   async end<Result>(change: (latest: Committed) => Promise<Result>): Promise<Result> {
-    const result = await this.#inTurn(async () => {
-      if (this.#unsettled !== undefined) await this.#settle();
-      return change(this.#claim);
-    });
+    const result = await this.#inTurn(() => change(this.#claim));
     this.#end("gone");
     return result;
   }
@@ -284,7 +290,7 @@ export class Lease {
     change: (base: SessionRecord) => SessionRecord,
     expiry = () => this.#latestExpiry(),
   ): Promise<Committed | undefined> {
-    if (this.#unsettled !== undefined) await this.#settle();
+    await this.#settle();
     const { ticket, record: base, version: before, since } = this.#claim;
     const record = change(base);
     const expiresAt = expiry();
@@ -308,21 +314,22 @@ export class Lease {
     try {
       return await this.#context.commits.track(swap(this.#context, ticket, write, ifVersion));
     } catch (error) {
-      this.#unsettled = { record, write, ifVersion };
-      throw unsettled(error, this.#unsettled);
+      const sent = { record, write, ifVersion };
+      this.#unsettled = [sent];
+      throw unsettled(error, sent);
     }
   }
 
   /** A renewal would otherwise find the version moved by what may have been done, and take it for another's. */
   async #settle(): Promise<void> {
-    const sent = this.#unsettled;
-    if (sent === undefined || this.#over !== undefined) return;
+    if (this.#unsettled.length === 0 || this.#over !== undefined) return;
     const { ticket } = this.#claim;
     const aliveAt = performance.now();
-    const left = await this.#context.commits.track(settle(this.#context, ticket, sent));
-    this.#unsettled = undefined;
-    if (left === undefined) this.#lose();
-    else this.#claim = { ...this.#claim, ...left, expiresAt: sent.write.expiresAt, aliveAt };
+    const left = await this.#context.commits.track(settle(this.#context, ticket, this.#unsettled));
+    this.#unsettled = [];
+    if (left === "gone") this.#end("gone");
+    else if (left === undefined) this.#lose();
+    else this.#claim = { ...this.#claim, ...left, aliveAt };
   }
 
   #lose(): void {

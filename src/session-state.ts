@@ -105,6 +105,7 @@ export class SessionState {
   writeAtOnce(changes: Changes): boolean {
     if (this.#context.store.atOnce?.update === undefined || this.#isGone) return false;
     if (this.#lease !== undefined || this.#facts.storeIsDown || this.#endedShown !== undefined) return false;
+    if (this.#doubt !== undefined) return false;
     const cookieIsDue = this.isNew || this.#isCookieDue();
     const left = this.isNew
       ? createAtOnce(this.#context, this.#ticket, this.#writer(changes))
@@ -142,12 +143,8 @@ export class SessionState {
         throw error;
       }
     }
-    if (left === undefined) {
-      this.#lose();
-      if (this.#doubt !== undefined) throw mayBeDone("the session has ended since");
-    } else {
-      this.#standOn(left);
-    }
+    if (left === undefined) this.#endedMeanwhile();
+    else this.#standOn(left);
     return left !== undefined;
   }
 
@@ -161,24 +158,31 @@ export class SessionState {
     const { last, keys } = this.#doubt!;
     const { sent, changes } = last!;
     const { commits } = this.#context;
-    const left = await (this.#lease?.settle() ?? commits.track(settle(this.#context, this.#ticket!, sent)));
+    const left = await (this.#lease?.settle() ?? commits.track(settle(this.#context, this.#ticket!, [sent])));
+    if (left === "gone") {
+      this.#endedMeanwhile();
+      return undefined;
+    }
     if (left === undefined) {
       this.#doubt = { last: undefined, keys: new Set([...keys, ...changes.keys.map(({ key }) => key)]) };
       return undefined;
     }
     this.#standOn(left);
-    return changes;
+    return left.record === sent.record ? changes : undefined;
   }
 
   /** Nothing of what may have been done is to be made again. */
   giveUp(): void {
     this.#doubt = undefined;
+    this.#lease?.giveUp();
   }
 
   /** Reads anew what is in the store. */
   async reread(): Promise<void> {
     this.#checkStore();
     if (this.isNew || this.#isGone) return;
+    this.#lease?.giveUp();
+    await this.#lease?.settle(); // or what is read here could be overtaken by it
     const newer = await readRecord(this.#context, this.#ticket!);
     if (newer === undefined) this.#lose();
     else this.#standOn(newer);
@@ -197,7 +201,7 @@ export class SessionState {
     if (this.#doubt !== undefined) await this.#checkCountable(changes, this.#doubt, false);
     const moved = await this.#move(old, this.#writer(changes));
     if (moved === undefined) {
-      this.#lose();
+      this.#endedMeanwhile();
       return false;
     }
     this.#ticket = moved.ticket;
@@ -273,7 +277,8 @@ export class SessionState {
     throw mayBeDone(
       isOthers
         ? "the session is no longer this request's own"
-        : `others have written since, so that ${keys.map((key) => `"${key}"`).join(", ")} could count twice`,
+        : `others may have written since, so that ${keys.map((key) => `"${key}"`).join(", ")} could count twice: ` +
+            "call discard(), or set the value",
     );
   }
 
@@ -344,6 +349,14 @@ export class SessionState {
     this.#doubt = undefined;
   }
 
+  /** The session has ended. @throws StoreError if that would say that nothing was done */
+  #endedMeanwhile(): void {
+    const isInDoubt = this.#doubt !== undefined;
+    this.#doubt = undefined;
+    this.#lose();
+    if (isInDoubt) throw mayBeDone("the session has ended since");
+  }
+
   #lose(): void {
     if (this.#isGone) return;
     this.#isGone = true;
@@ -372,6 +385,6 @@ export class SessionState {
 
 function mayBeDone(what: string): StoreError {
   return new StoreError(
-    `coatcheck: an earlier write of this request may have been done, and ${what}; this one was not`,
+    `coatcheck: an earlier write of this request may have been done, and this one was not: ${what}`,
   );
 }

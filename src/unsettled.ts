@@ -14,6 +14,11 @@ export interface Sent {
   readonly ifVersion: Version;
 }
 
+/** What turns out to be in the store: one of what was sent. */
+export interface Settled extends Committed {
+  readonly expiresAt: number;
+}
+
 /**
  * A write that may have been done. Without the memory of what was sent, the same request's next write would find its own
  * changes there, take them for another's, and make them again.
@@ -33,25 +38,31 @@ export class UnsettledError extends StoreError {
   }
 }
 
-/** The error to throw when a write has failed. */
+/** The error to throw when a write has failed. One that was never sent is taken for one that may have been done, too. */
 export function unsettled(error: unknown, sent: Sent): unknown {
   return error instanceof StoreError ? new UnsettledError(error, sent) : error;
 }
 
 /**
- * Sends it once more: of the two only one can succeed, so it is done then. Undefined: somebody else has written since, or
- * ended the session, and nobody can tell. @throws StoreError
+ * Sends the last once more: of all that go over one version only one can succeed, so it is known then which. Undefined:
+ * somebody else has written since, and nobody can tell. @throws StoreError
  */
 export async function settle(
   context: Omit<SessionContext, "leases">,
   ticket: Ticket,
-  { record, write, ifVersion }: Sent,
-): Promise<Committed | undefined> {
+  sent: readonly Sent[],
+): Promise<Settled | "gone" | undefined> {
   const { store, uniqueValues } = context;
   const { key } = ticket;
+  const { record, write, ifVersion } = sent.at(-1)!;
   const version = await swap(context, ticket, write, ifVersion);
-  if (version !== "conflict" && version !== "gone") return { record, version };
+  if (version === "gone") return "gone";
+  if (version !== "conflict") return { record, version, expiresAt: write.expiresAt };
   const found = await (store.refresh ? store.refresh(key) : store.read(key));
-  const verdict = judgeUpdate(found, write, ifVersion, uniqueValues);
-  return verdict === UNKNOWN || verdict === NOT_DONE ? undefined : { record, version: verdict };
+  if (found === undefined) return "gone";
+  for (const { record, write } of sent) {
+    const verdict = judgeUpdate(found, write, ifVersion, uniqueValues);
+    if (verdict !== UNKNOWN && verdict !== NOT_DONE) return { record, version: verdict, expiresAt: write.expiresAt };
+  }
+  return undefined;
 }

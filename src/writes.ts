@@ -158,8 +158,13 @@ export async function moveRecord(
 }
 
 /** The same for a request that has the whole session; it no longer has it then. @throws LeaseLostError */
-export function moveLeased(context: SessionContext, lease: Lease, writer: RecordWriter): Promise<Issued | undefined> {
+export async function moveLeased(
+  context: SessionContext,
+  lease: Lease,
+  writer: RecordWriter,
+): Promise<Issued | undefined> {
   const { ticket } = lease.found;
+  await lease.settle(); // the old one is removed by its version
   const move = lease.end(async (latest) => {
     const moved = await moveOnce(context, ticket, latest, writer);
     if (moved !== undefined) return moved;

@@ -75,6 +75,19 @@ describe("a store that answers at once", () => {
     assert.equal(forged, 1);
   });
 
+  test("reports once what can't be opened", async () => {
+    const store = memory();
+    const sessions = sessionsIn(store);
+    const unreadable: string[] = [];
+    sessions.on("unreadable", ({ id }) => unreadable.push(id));
+    const cookie = await begun(sessions);
+    const { id } = openedAtOnce(sessions, cookie);
+    const found = (await store.read(id))!;
+    await store.update(id, { ...found, value: Buffer.from("no record") }, found.version);
+    assert.equal((await sessions.openAtOnce(cookie)).isNew, true);
+    assert.deepEqual(unreadable, [id]);
+  });
+
   test("waits where something is unusual: a dead ticket, several, exclusive mode", async () => {
     const sessions = sessionsIn(memory());
     const cookie = await begun(sessions);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type CachedOptions, cached } from "../../src/compose/index.ts";
 import { conformance } from "../../src/conformance/index.ts";
 import { OptionError } from "../../src/errors.ts";
@@ -611,6 +613,23 @@ describe("cached: the byte bound", () => {
     last.keep(opened(2_000_000));
     assert.equal(copies.get("k"), undefined, "it would drive everything else out");
     assert.equal(copies.bytes, 0);
+  });
+
+  test("what is removed is not kept alive", async () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    const copies = new Copies(64_000_000);
+    const removed = Array.from({ length: 1_000 }, (_, i) => {
+      const { copy } = copies.put(`k${i}`, { ...session(), version: 1 }, 0);
+      return new WeakRef(copy!);
+    });
+    for (let i = 0; i < 999; i++) copies.delete(`k${i}`);
+    await turn();
+    collectGarbage();
+    assert.deepEqual(
+      removed.map((ref, i) => ref.deref() && i).filter((i) => i !== undefined),
+      [999],
+    );
   });
 
   test("a session that is too large for it is not kept, and drives none out", async () => {

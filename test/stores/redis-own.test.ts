@@ -334,6 +334,17 @@ describe("redis: several servers", () => {
     for (const share of shares) assert.ok(share > 9_300 && share < 10_700, `${shares}`);
   });
 
+  test("a Cluster that has no channels for shards: the first change finds it out, and is made", async (t) => {
+    const old = ["SPUBLISH", "SSUBSCRIBE"].map((name) => `rename-command ${name} ""`);
+    const cluster = await startRedisCluster(2, old);
+    const store = open(t, { cluster: { nodes: [cluster.urls[0]!] } });
+    const key = newKey();
+    const version = await store.create(key, { value, expiresAt: inMinutes(1) });
+    const next = await store.update(key, { value, expiresAt: inMinutes(1) }, version);
+    assert.ok(next !== "gone" && next !== "conflict");
+    await cluster.stop();
+  });
+
   test("a slot that moves takes its sessions along, and watch goes on", async (t) => {
     const cluster = await startRedisCluster(2);
     const store = open(t, { cluster: { nodes: [cluster.urls[0]!] } });

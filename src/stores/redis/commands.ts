@@ -43,8 +43,14 @@ export function commands(
     const args = keep
       ? ["EVALSHA", sha, "2", at, names.dueOf(at), ...argv, String(now)]
       : ["EVALSHA", sha, "1", at, ...argv];
-    return link.send(at, args).catch((error) => {
-      if (isUnknownScript(error)) return link.send(at, ["EVAL", source, ...args.slice(2)]);
+    return link.send(at, args).catch(async (error) => {
+      if (isUnknownScript(error)) {
+        try {
+          return await link.send(at, ["EVAL", source, ...args.slice(2)]);
+        } catch (next) {
+          error = next;
+        }
+      }
       if (!isUnknownCommand(error) || !fallBack()) throw error;
       return run(which, at, argv, now);
     });
