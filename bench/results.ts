@@ -66,7 +66,9 @@ const LEAST_WINDOWS = 7;
  * The windows that others left alone: chosen by what the kernel says of the disturbance, never by the figures themselves.
  */
 export function calm(samples: readonly Sample[]): Sample[] {
-  const sorted = samples.toSorted((one, other) => one.disturbed - other.disturbed);
+  // A process of the database that ends takes its count along.
+  const whole = samples.filter(({ database = 0 }) => database >= 0);
+  const sorted = whole.toSorted((one, other) => one.disturbed - other.disturbed);
   return sorted.filter(({ disturbed }, i) => disturbed <= CALM || i < LEAST_WINDOWS);
 }
 

@@ -47,10 +47,10 @@ const HELP = `npm run bench [-- options]
 const SHARE: Record<Framework, number> = { Express: 1, Fastify: 2, "node:http": 3 };
 
 /** Until V8 has compiled everything for good; the same number for all. */
-const warmUp = Number(options["warm-up"] ?? (options.quick ? 2_000 : 6_000));
-const laps = Number(options.laps ?? (options.quick ? 1 : 2));
-const rounds = Number(options.rounds ?? (options.quick ? 6 : 8));
-const requests = Number(options.requests ?? (options.quick ? 1_000 : 3_000));
+const warmUp = Number(options["warm-up"] ?? (options.quick ? 2_000 : 15_000));
+const laps = Number(options.laps ?? 1);
+const rounds = Number(options.rounds ?? (options.quick ? 6 : 20));
+const requests = Number(options.requests ?? (options.quick ? 1_000 : 2_000));
 const minutes = Number(options.minutes ?? (options.quick ? 1.75 : 9.5));
 /** In a lap. Of fewer the intervals would say nothing. */
 const LEAST_ROUNDS = 3;
