@@ -50,10 +50,10 @@ const SHARE: Record<Framework, number> = { Express: 1, Fastify: 2, "node:http": 
 const warmUp = Number(options["warm-up"] ?? (options.quick ? 2_000 : 15_000));
 const laps = Number(options.laps ?? 1);
 const rounds = Number(options.rounds ?? (options.quick ? 6 : 20));
-const requests = Number(options.requests ?? (options.quick ? 1_000 : 2_000));
-const minutes = Number(options.minutes ?? (options.quick ? 1.75 : 9.5));
+const requests = Number(options.requests ?? (options.quick ? 400 : 2_000));
+const minutes = Number(options.minutes ?? (options.quick ? 2 : 9.5));
 /** In a lap. Of fewer the intervals would say nothing. */
-const LEAST_ROUNDS = 3;
+const LEAST_ROUNDS = 4;
 const started = Date.now();
 
 if (options.help) console.log(HELP);
