@@ -118,7 +118,7 @@ export class CommitQueue {
     const leave = () => {
       if (line.tail !== left) return;
       this.#lines.delete(key);
-      line.tail = NOTHING; // what was written must not live on in the Map's old tables (see Deadlines)
+      line.tail = NOTHING; // what was written must not live on in the Map's old tables (see LinkedQueue)
       this.#tellIdlers();
     };
     left.then(leave, leave);

@@ -4,6 +4,7 @@ import { Deadlines } from "./deadlines.ts";
 import { CoatcheckError, StoreError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import { judgeCreate, judgeDelete, judgeUpdate, NOT_DONE, UNKNOWN, type Verdict } from "./lost-answers.ts";
+import { readPastCopies } from "./past-copies.ts";
 import type { SessionStore, StoredSession } from "./store.ts";
 
 export interface GuardOptions {
@@ -146,7 +147,7 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
   }
 
   // A copy that somebody keeps tells nothing of what became of a write.
-  const look = store.refresh?.bind(store) ?? store.read.bind(store);
+  const look = (key: string) => readPastCopies(store, key);
 
   const guard: SessionStore = {
     ...(store.atomic === false && { atomic: false }),

@@ -6,6 +6,7 @@ import { type CookieSource, cookieHeader, isSecure, leaving } from "./cookie-sou
 import { OptionError, StoreError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { lastSeen } from "./marks.ts";
+import { readPastCopies } from "./past-copies.ts";
 import type { SessionRecord } from "./record.ts";
 import { RequestSession } from "./request-session.ts";
 import { MODES, type Mode } from "./session.ts";
@@ -145,11 +146,10 @@ async function find(
   const { store, events, idleTimeout } = context;
   const now = Date.now();
   const touchUntil = now + idleTimeout;
-  const isPastCopies = isFresh && store.refresh !== undefined;
-  let stored = await (isPastCopies ? store.refresh!(ticket.key, touchUntil) : store.read(ticket.key, touchUntil));
+  let stored = await (isFresh ? readPastCopies(store, ticket.key, touchUntil) : store.read(ticket.key, touchUntil));
   let record = stored && openRecord(context, stored, ticket);
   if (record !== undefined && isBehind(context, record, facts, ticket)) {
-    stored = await store.refresh!(ticket.key, touchUntil);
+    stored = await readPastCopies(store, ticket.key, touchUntil);
     record = stored && openRecord(context, stored, ticket);
   }
   if (stored === undefined || record === undefined) return undefined;

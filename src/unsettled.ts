@@ -2,6 +2,7 @@ import type { Committed } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
 import { StoreError } from "./errors.ts";
 import { judgeUpdate, NOT_DONE, UNKNOWN } from "./lost-answers.ts";
+import { readPastCopies } from "./past-copies.ts";
 import type { SessionRecord } from "./record.ts";
 import type { SessionWrite, Version } from "./store.ts";
 import type { Ticket } from "./ticket.ts";
@@ -53,12 +54,11 @@ export async function settle(
   sent: readonly Sent[],
 ): Promise<Settled | "gone" | undefined> {
   const { store, uniqueValues } = context;
-  const { key } = ticket;
   const { record, write, ifVersion } = sent.at(-1)!;
   const version = await swap(context, ticket, write, ifVersion);
   if (version === "gone") return "gone";
   if (version !== "conflict") return { record, version, expiresAt: write.expiresAt };
-  const found = await (store.refresh ? store.refresh(key) : store.read(key));
+  const found = await readPastCopies(store, ticket.key);
   if (found === undefined) return "gone";
   for (const { record, write } of sent) {
     const verdict = judgeUpdate(found, write, ifVersion, uniqueValues);

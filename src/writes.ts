@@ -3,6 +3,7 @@ import type { Committed } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
 import { ConflictError, LeaseLostError, StoreError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
+import { readPastCopies } from "./past-copies.ts";
 import { SessionRecord } from "./record.ts";
 import { noteReplaced } from "./replaced.ts";
 import type { SessionWrite, StoredSession, Version } from "./store.ts";
@@ -207,8 +208,7 @@ async function moveOnce(
 
 /** The session as it is in the store now, and not in a copy. Undefined: it is gone. */
 export async function readRecord(context: SessionContext, ticket: Ticket): Promise<Found | undefined> {
-  const { store } = context;
-  const stored = await (store.refresh ? store.refresh(ticket.key) : store.read(ticket.key));
+  const stored = await readPastCopies(context.store, ticket.key);
   const record = stored && openRecord(context, stored, ticket);
   return record && { ticket, record, version: stored!.version, expiresAt: stored!.expiresAt };
 }

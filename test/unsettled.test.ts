@@ -59,6 +59,16 @@ async function inDoubt(
   return { ...made, session, elsewhere: atAnotherServer(made) };
 }
 
+/** An exclusive request of which a renewal may have been done; the store is back again. */
+async function renewalInDoubt() {
+  const made = await counted({ exclusive: { lease: LEASE } });
+  const session = await made.browser.open("exclusive");
+  const fault = hangUp(made.store, "after");
+  await waitUntil(() => named(made.events, "storeError").length > 3);
+  fault.back();
+  return { ...made, session };
+}
+
 /** The same browser at a server that has seen no failure, and has no part in the queue of commits. */
 function atAnotherServer({ store, browser }: Awaited<ReturnType<typeof counted>>): Browser<Data> {
   const elsewhere = new Browser<Data>(setUp({}, store).sessions);
@@ -258,11 +268,7 @@ test("an exclusive request stays alone when its claim is renewed after a save in
 });
 
 test("an exclusive request stays alone when the answer to a renewal was lost", async () => {
-  const { browser, store, events } = await counted({ exclusive: { lease: LEASE } });
-  const session = await browser.open("exclusive");
-  const fault = hangUp(store, "after");
-  await waitUntil(() => named(events, "storeError").length > 3);
-  fault.back();
+  const { browser, session, events } = await renewalInDoubt();
   session.update("n", increment);
   await browser.end(session);
   assert.equal((await browser.contents()).n, 1);
@@ -270,11 +276,7 @@ test("an exclusive request stays alone when the answer to a renewal was lost", a
 });
 
 test("an exclusive request whose session was ended after the answer to a renewal was lost drops its changes", async () => {
-  const { browser, store, events } = await counted({ exclusive: { lease: LEASE } });
-  const session = await browser.open("exclusive");
-  const fault = hangUp(store, "after");
-  await waitUntil(() => named(events, "storeError").length > 3);
-  fault.back();
+  const { session, store, events } = await renewalInDoubt();
   await setUp({}, store).sessions.revoke(session.id);
   session.update("n", increment);
   assert.deepEqual(await session.commit(), []);

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { OptionError } from "../errors.ts";
+import { readPastCopies } from "../past-copies.ts";
 import type { SessionStore } from "../store.ts";
 import { allHave, claimFromAll, closeAll, traits, watchAll } from "./parts.ts";
 import { tagged } from "./tagged.ts";
@@ -54,10 +55,7 @@ export function partitioned(parts: readonly (SessionStore | Partition)[]): Parti
     close: () => closeAll(partitions.map(({ store }) => store)),
   };
   if (stores.some((store) => store.refresh)) {
-    result.refresh = (key, touchUntil) => {
-      const home = homeOf(key);
-      return home.refresh ? home.refresh(key, touchUntil) : home.read(key, touchUntil);
-    };
+    result.refresh = (key, touchUntil) => readPastCopies(homeOf(key), key, touchUntil);
   }
   if (allHave(stores, "list")) {
     result.list = async function* (query) {

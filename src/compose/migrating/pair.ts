@@ -1,4 +1,5 @@
 import { StoreError } from "../../errors.ts";
+import { readPastCopies } from "../../past-copies.ts";
 import type { SessionStore, StoredSession, Version } from "../../store.ts";
 import { type Copy, content, copyOf, type Held, held, noteOf } from "./record.ts";
 
@@ -81,7 +82,7 @@ function nextStep(
 }
 
 async function look(store: SessionStore, key: string, touchUntil?: number): Promise<Held> {
-  return held(await (store.refresh ? store.refresh(key, touchUntil) : store.read(key, touchUntil)));
+  return held(await readPastCopies(store, key, touchUntil));
 }
 
 /** Undefined: somebody else changed something, so look again. */

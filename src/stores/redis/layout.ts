@@ -84,8 +84,6 @@ export interface Names {
   readonly due: readonly string[];
   /** The channel on which changes are announced, when there is one for all buckets. */
   readonly channel: string;
-  /** The channel of a session's bucket, from its key. */
-  channelOf(name: string): string;
   /** The channels on which changes are announced, when each bucket has its own. */
   readonly channels: readonly { name: string; slot: number }[];
 }
@@ -107,7 +105,6 @@ export function names(prefix: string): Names {
     dueOf: (name) => `${prefix}due${name.slice(tagAt, keyAt)}`,
     due: TAGS.map((tag) => `${prefix}due{${tag}}`),
     channel: `${prefix}changes`,
-    channelOf: (name) => `${prefix}changes${name.slice(tagAt, keyAt)}`,
     channels: TAGS.map((tag, bucket) => ({ name: `${prefix}changes{${tag}}`, slot: SLOTS[bucket]! })),
   };
 }
