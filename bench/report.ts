@@ -18,7 +18,7 @@ export function markdown(results: Results): string {
     ...(results.quick ? ["A quick run; for figures to quote, run it without `--quick`.", ""] : []),
     `${results.date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, ${machine.memory}, ${machine.system}. ` +
       (machine.pinned ? "Server and load each on a CPU of their own. " : "Not pinned to CPUs (no taskset). ") +
-      `${settings.laps} laps with new processes, ${settings.rounds} interleaved rounds each, ` +
+      `Laps with new processes: ${settings.laps}, with up to ${settings.rounds} interleaved rounds each; ` +
       `${settings.connections} connections, ${settings.requests} to ${settings.requests * 3} requests a measurement; ` +
       `${settings.minutes.toFixed(0)} minutes. The session has ten keys and about 1 KB.`,
     "",

@@ -78,7 +78,13 @@ async function main(): Promise<void> {
       date: new Date().toISOString(),
       quick: options.quick,
       machine,
-      settings: { connections: CONNECTIONS, requests, laps, rounds, minutes: (Date.now() - started) / 60_000 },
+      settings: {
+        connections: CONNECTIONS,
+        requests,
+        laps,
+        rounds: Math.max(...samples.map(({ round }) => round)),
+        minutes: (Date.now() - started) / 60_000,
+      },
       rows: summarize(chosen, samples, await checkAll(context, tellCheck)),
     };
     const file = `${options.out}/${options.quick ? "quick" : "bench"}`;
