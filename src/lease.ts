@@ -7,8 +7,9 @@ import { Lifetime } from "./lifetime.ts";
 import { type HandedOn, type Leaving, Lines, type Place } from "./line.ts";
 import { SessionRecord } from "./record.ts";
 import type { Version } from "./store.ts";
+import { type Found, sealed, swap } from "./stored-record.ts";
 import { type Sent, settle, unsettled } from "./unsettled.ts";
-import { type Found, type RecordWriter, sealed, swap } from "./writes.ts";
+import type { RecordWriter } from "./writes.ts";
 
 /** The bounds of exclusive mode: milliseconds, and with `maxQueue` a number of requests. */
 export interface LeaseLimits {

@@ -11,8 +11,8 @@ import type { SessionRecord } from "./record.ts";
 import { RequestSession } from "./request-session.ts";
 import { MODES, type Mode } from "./session.ts";
 import type { RequestFacts } from "./session-state.ts";
+import { type Found, opened, openRecord } from "./stored-record.ts";
 import { TICKET_CHARS, type Ticket } from "./ticket.ts";
-import { type Found, opened, openRecord } from "./writes.ts";
 
 export interface OpenOptions {
   /** How this request uses the session. Default: the application's `mode`. */

@@ -7,8 +7,8 @@ import type { Lease } from "./lease.ts";
 import { checkedOwner } from "./owner.ts";
 import type { Session } from "./session.ts";
 import { NO_CHANGES, type RequestFacts, SessionState } from "./session-state.ts";
+import type { Found } from "./stored-record.ts";
 import { WorkingCopy } from "./working-copy.ts";
-import type { Found } from "./writes.ts";
 
 /** What an application gets of a session for the time of one request. */
 export class RequestSession implements Session {

@@ -9,17 +9,16 @@ import { SessionRecord } from "./record.ts";
 import { wasReplaced } from "./replaced.ts";
 import type { Mode } from "./session.ts";
 import type { Version } from "./store.ts";
+import { type Found, readRecord } from "./stored-record.ts";
 import type { Ticket } from "./ticket.ts";
 import { type Sent, settle, UnsettledError } from "./unsettled.ts";
 import {
   createAtOnce,
   createRecord,
-  type Found,
   type Issued,
   moveLeased,
   moveRecord,
   type RecordWriter,
-  readRecord,
   updateAtOnce,
   updateRecord,
 } from "./writes.ts";

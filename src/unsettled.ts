@@ -5,8 +5,8 @@ import { judgeUpdate, NOT_DONE, UNKNOWN } from "./lost-answers.ts";
 import { readPastCopies } from "./past-copies.ts";
 import type { SessionRecord } from "./record.ts";
 import type { SessionWrite, Version } from "./store.ts";
+import { swap } from "./stored-record.ts";
 import type { Ticket } from "./ticket.ts";
-import { swap } from "./writes.ts";
 
 /** A compare-and-swap as it was sent. */
 export interface Sent {

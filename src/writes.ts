@@ -3,18 +3,12 @@ import type { Committed } from "./commits.ts";
 import type { SessionContext } from "./context.ts";
 import { ConflictError, LeaseLostError, StoreError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
-import { readPastCopies } from "./past-copies.ts";
-import { SessionRecord } from "./record.ts";
+import type { SessionRecord } from "./record.ts";
 import { noteReplaced } from "./replaced.ts";
-import type { SessionWrite, StoredSession, Version } from "./store.ts";
+import type { Version } from "./store.ts";
+import { readRecord, sealed, swap } from "./stored-record.ts";
 import type { Ticket } from "./ticket.ts";
 import { unsettled } from "./unsettled.ts";
-
-/** A session as a request finds it in the store. */
-export interface Found extends Committed {
-  readonly ticket: Ticket;
-  readonly expiresAt: number;
-}
 
 /** Makes what is written: a request's changes over whatever is in the store by then. */
 export interface RecordWriter {
@@ -204,58 +198,6 @@ async function moveOnce(
     store.delete(ticket.key).catch(() => {}); // reported by the guard; it then ends by itself
     throw error;
   }
-}
-
-/** The session as it is in the store now, and not in a copy. Undefined: it is gone. */
-export async function readRecord(context: SessionContext, ticket: Ticket): Promise<Found | undefined> {
-  const stored = await readPastCopies(context.store, ticket.key);
-  const record = stored && openRecord(context, stored, ticket);
-  return record && { ticket, record, version: stored!.version, expiresAt: stored!.expiresAt };
-}
-
-/** The record that the store gave, or undefined if it can't be opened, which is reported. */
-export function openRecord(context: SessionContext, stored: StoredSession, ticket: Ticket): SessionRecord | undefined {
-  try {
-    return opened(context, stored, ticket);
-  } catch (error) {
-    context.events.emit("unreadable", { id: ticket.key, error });
-    return undefined;
-  }
-}
-
-/** The record that the store gave. A copy is opened once. @throws if it can't be opened */
-export function opened({ cipher }: SessionContext, { value, copy }: StoredSession, ticket: Ticket): SessionRecord {
-  if (copy?.opened !== undefined) return copy.opened as SessionRecord;
-  const record = SessionRecord.read(cipher.open(value, ticket));
-  copy?.keep(record);
-  return record;
-}
-
-/** Compare-and-swap of what is `sealed`. */
-export function swap(
-  { store, events }: Pick<SessionContext, "store" | "events">,
-  { key }: Ticket,
-  write: SessionWrite,
-  ifVersion: Version,
-): Promise<Version | "conflict" | "gone"> {
-  const swapped = store.update(key, write, ifVersion);
-  if (store.atomic !== false) return swapped;
-  return swapped.then((version) => {
-    if (version !== "conflict" && version !== "gone") events.emit("lastWriterWins", { id: key });
-    return version;
-  });
-}
-
-/** What goes into the store. */
-export function sealed(
-  { cipher, ownerName }: Pick<SessionContext, "cipher" | "ownerName">,
-  record: SessionRecord,
-  ticket: Ticket,
-  expiresAt: number,
-): SessionWrite {
-  const value = cipher.seal(record.bytes, ticket);
-  const write = { value, expiresAt, opened: record };
-  return record.owner === undefined ? write : { ...write, owner: ownerName(record.owner) };
 }
 
 function takeLease(context: SessionContext, ticket: Ticket): Promise<Lease | undefined> {
