@@ -1,8 +1,8 @@
-// node bench/capacity.ts: computes the tables of docs/capacity.md from results/bench.json and redis-memory.json, and writes them
+// node bench/capacity.ts: computes the tables of docs/capacity.md from results/bench.json and bytes.json, and writes them
 // there, and draws results/capacity.svg. A model: what is measured and what is assumed stands in that page.
 import { readFileSync, writeFileSync } from "node:fs";
+import type { StoreBytes } from "./bytes/run.ts";
 import { capacityPlot } from "./capacity-plot.ts";
-import type { RedisMemory } from "./redis-memory.ts";
 import { table } from "./report.ts";
 import type { Results } from "./results.ts";
 import type { ScenarioName } from "./scenarios.ts";
@@ -35,14 +35,16 @@ interface Model {
   memory?: true;
 }
 
-const { each } = resultsOf<RedisMemory>("redis-memory");
+const bytes = resultsOf<StoreBytes>("bytes");
+/** Of a session of 1 KB in the store, after some life. */
+const bytesIn = (store: keyof StoreBytes) => bytes[store].each["1 KB"].churned;
 
 const MODELS: readonly Model[] = [
   { name: "`sealedCookie`", id: "coatcheck-node+cookie", bytes: 0 },
-  { name: "`redis`", id: "coatcheck-node+redis", bytes: each["1 KB"].sealed, memory: true },
-  { name: "`cached(redis)`", id: "coatcheck-node+cached", bytes: each["1 KB"].sealed, memory: true },
-  { name: "`postgres`", id: "coatcheck-express+postgres", bytes: 1_241 },
-  { name: "`mysql`", id: "coatcheck-express+mysql", bytes: 1_904 },
+  { name: "`redis`", id: "coatcheck-node+redis", bytes: bytesIn("redis"), memory: true },
+  { name: "`cached(redis)`", id: "coatcheck-node+cached", bytes: bytesIn("redis"), memory: true },
+  { name: "`postgres`", id: "coatcheck-express+postgres", bytes: bytesIn("postgres") },
+  { name: "`mysql`", id: "coatcheck-express+mysql", bytes: bytesIn("mysql") },
 ];
 
 /** Azure's services are paid by what they are asked for. What a session of 1 KB takes there is not measured. */
