@@ -6,8 +6,6 @@ export interface Ticket {
   readonly text: string;
   /** The key in the store and the session's public id. The ticket can't be computed from it. */
   readonly key: string;
-  /** A place for the cipher: what it has derived for this session, which a request that reads and writes needs twice. */
-  recordKey?: unknown;
 }
 
 /** Makes and checks tickets under one or more secrets. */
@@ -36,7 +34,7 @@ export function ticketOffice(secrets: readonly string[]): TicketOffice {
     issue() {
       const id = randomId();
       const { mac, key } = derive(macKeys[0]!, id);
-      return { text: id + mac, key, recordKey: undefined };
+      return { text: id + mac, key };
     },
 
     check(text) {
@@ -44,7 +42,7 @@ export function ticketOffice(secrets: readonly string[]): TicketOffice {
       const id = text.slice(0, ID_CHARS);
       for (const macKey of macKeys) {
         const { mac, key } = derive(macKey, id);
-        if (sameMac(mac, text)) return { text, key, recordKey: undefined };
+        if (sameMac(mac, text)) return { text, key };
       }
       return undefined;
     },

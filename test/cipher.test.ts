@@ -59,6 +59,11 @@ for (const encryption of ["server", "ticket"] as const) {
       assert.throws(() => seal.open(sealed, half));
     });
 
+    test("does not open in the place of a session whose key begins alike", () => {
+      const neighbour = { ...ticket, key: ticket.key.slice(0, -1) + (ticket.key.endsWith("A") ? "B" : "A") };
+      assert.throws(() => seal.open(sealed, neighbour));
+    });
+
     test("does not open under another secret", () => {
       assert.throws(() => cipher(encryption, [OTHER_SECRET]).open(sealed, ticket));
     });
