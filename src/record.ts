@@ -250,20 +250,16 @@ const shapes = new Map<string, Shape>();
 const MAX_SHAPES = 1_000;
 const MAX_SHAPE_CHARS = 2_000;
 
-/** Compares with the shape that was met last before it makes a text of the bytes: 0.15 µs less. */
+/** Compares with the shape that was met last before it makes a text of the bytes: 0.1 µs less. */
 let lastMet: Shape | undefined;
 
 function shapeAt(buffer: Buffer, start: number, end: number): Shape {
   const known = lastMet?.bytes;
-  if (known === undefined || known.length !== end - start || !isAt(buffer, start, known)) {
+  // In native code. A loop of our own is as fast once V8 has compiled it fully, and took 5 µs in servers where it had not.
+  if (known === undefined || buffer.compare(known, 0, known.length, start, end) !== 0) {
     lastMet = shapeOf(buffer.toString("utf8", start, end));
   }
   return lastMet!;
-}
-
-function isAt(buffer: Buffer, start: number, bytes: Buffer): boolean {
-  for (let i = 0; i < bytes.length; i++) if (buffer[start + i] !== bytes[i]) return false;
-  return true;
 }
 
 function shapeOf(text: string): Shape {
