@@ -4,6 +4,7 @@ import { StoreError } from "../errors.ts";
 import type { SessionChange } from "../store.ts";
 import { importPeer } from "./peer.ts";
 import { schema } from "./sqlite.ts";
+import { LIMIT_LOG } from "./sqlite-lock.ts";
 
 /** How often a watcher looks, in milliseconds. While nothing changes, a look costs a few microseconds. */
 const POLL = 25;
@@ -64,7 +65,7 @@ export async function watchFile(
 /** Makes what is missing in the file, and a watcher. */
 function open(database: DatabaseSync) {
   // What is lost in a power cut is no loss: the watchers are gone, too.
-  database.exec("PRAGMA journal_mode = wal; PRAGMA synchronous = off");
+  database.exec(`PRAGMA journal_mode = wal; PRAGMA synchronous = off; ${LIMIT_LOG}`);
   transaction(() => database.exec(schema() + NOTES));
 
   const begin = database.prepare(

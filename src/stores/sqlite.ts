@@ -7,6 +7,7 @@ import { importPeer } from "./peer.ts";
 import { onFirstUse, storeError } from "./sql/client.ts";
 import { binary, claimed, firstVersion, mustFit, PAGE, pages, type Row, stored } from "./sql/rows.ts";
 import { type Names, type Quoting, type TableOptions, tableNames } from "./sql/table.ts";
+import { LIMIT_LOG, ReaderLock } from "./sqlite-lock.ts";
 
 export interface SqliteOptions extends Pick<TableOptions, "table"> {
   /** The database's file, made if it is missing. On a disk of this machine: file locks don't work over a network. */
@@ -82,19 +83,23 @@ export function sqlite(options: SqliteOptions): SessionStore {
 
   const copies = new Copies(COPIES);
   let opened: Statements | undefined;
+  let lock: ReaderLock | undefined;
 
   const client = onFirstUse(
     async () => {
       const { DatabaseSync } = await importPeer("node:sqlite", () => import("node:sqlite"));
       const database: SqliteDatabase = given ?? new DatabaseSync(path!);
       try {
-        return await despiteOthers(() => {
+        const ready = await despiteOthers(() => {
           // WAL: readers go on while somebody writes.
-          if (given === undefined) database.exec(`PRAGMA journal_mode = wal; PRAGMA synchronous = ${durability}`);
+          if (given === undefined)
+            database.exec(`PRAGMA journal_mode = wal; PRAGMA synchronous = ${durability}; ${LIMIT_LOG}`);
           if (createTable) database.exec(schema(table));
-          opened = statements(database, names);
-          return { database, sql: opened };
+          return { database, sql: statements(database, names) };
         });
+        if (given === undefined) lock = new ReaderLock(path!, new DatabaseSync(path!));
+        opened = ready.sql;
+        return ready;
       } catch (error) {
         if (given === undefined) database.close();
         throw error;
@@ -104,6 +109,7 @@ export function sqlite(options: SqliteOptions): SessionStore {
       await writing;
       opened = undefined;
       copies.clear();
+      lock?.close();
       if (given === undefined) database.close();
     },
   );
@@ -140,9 +146,10 @@ export function sqlite(options: SqliteOptions): SessionStore {
   function find(sql: Statements, key: string, isUsed: boolean): StoredSession | undefined {
     const now = Date.now();
     const copy = copies.get(key);
+    lock?.hold();
     if (copy !== undefined) {
       const { version, expiresAt } = copy.session;
-      if (expiresAt > now && sql.same.get(key, version as number, expiresAt) !== undefined) return copy.session;
+      if (expiresAt > now && sql.other.get(key, version as number, expiresAt) === undefined) return copy.session;
     }
     const row = sql.read.get(key, now) as Row | undefined;
     if (row === undefined) {
@@ -293,7 +300,11 @@ function statements(database: SqliteDatabase, { table }: Names) {
       `SELECT key, version, expires_at, owner, value FROM ${table} WHERE key = ? AND expires_at > ?`,
     ),
 
-    same: database.prepare(`SELECT 1 AS same FROM ${table} WHERE key = ? AND version = ? AND expires_at = ?`),
+    // A row if the session has changed. The usual answer is none, because Node makes an object for each row: 0.6 µs less.
+    other: database.prepare(
+      `SELECT 1 AS other
+       WHERE NOT EXISTS (SELECT 1 FROM ${table} WHERE key = ? AND version = ? AND expires_at = ?)`,
+    ),
 
     // An expired session that nobody has swept yet makes room.
     create: database.prepare(
