@@ -255,7 +255,7 @@ let lastMet: Shape | undefined;
 
 function shapeAt(buffer: Buffer, start: number, end: number): Shape {
   const known = lastMet?.bytes;
-  // In native code. A loop of our own is as fast once V8 has compiled it fully, and took 5 µs in servers where it had not.
+  // In native code: as fast as a loop once V8 has compiled that fully, and a half to a sixth of its time before.
   if (known === undefined || buffer.compare(known, 0, known.length, start, end) !== 0) {
     lastMet = shapeOf(buffer.toString("utf8", start, end));
   }
