@@ -1,6 +1,6 @@
 import { type Duration, milliseconds } from "../duration.ts";
 import { OptionError } from "../errors.ts";
-import type { SessionChange, SessionStore, SessionWrite, StoredSession, Version } from "../store.ts";
+import type { SessionChange, SessionStore, StoredSession, Version } from "../store.ts";
 import { Copies } from "../stores/copies.ts";
 import { Announcements } from "./cached/announcements.ts";
 
@@ -28,7 +28,7 @@ interface Pending {
 }
 
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
-const REFUSALS: ReadonlySet<Version> = new Set(["exists", "conflict", "gone"]);
+const REFUSALS: ReadonlySet<Version> = new Set(["conflict", "gone"]);
 
 /**
  * Keeps copies of sessions in this process, in front of a store that several servers share: a read of a copy asks nobody.
@@ -113,26 +113,6 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
     return found !== undefined && isNewest ? copies.put(key, found, since) : found;
   }
 
-  /** Whatever becomes of a write, the copy from before it goes. */
-  async function write<Answer extends Version>(
-    key: string,
-    session: SessionWrite,
-    run: () => Promise<Answer>,
-    replaces?: Version,
-  ): Promise<Answer> {
-    const since = Date.now();
-    const pending = begin(key, replaces);
-    let version: Answer | undefined;
-    try {
-      version = await run();
-    } finally {
-      const isNewest = settle(key, pending, version);
-      if (version === undefined || !isNewest || REFUSALS.has(version)) forget(key);
-      else copies.put(key, { ...session, version }, since, replaces);
-    }
-    return version;
-  }
-
   const cache: SessionStore = {
     ...(store.inProcess && { inProcess: true }),
     ...(store.withParts && { withParts: (wrap) => cached(store.withParts!(wrap), options) }),
@@ -141,8 +121,27 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
     withParts: (wrap) => cached(wrap(store), options),
     read: async (key, touchUntil) => copyOf(key) ?? refresh(key, touchUntil),
     refresh,
-    create: (key, session) => write(key, session, () => store.create(key, session)),
-    update: (key, session, ifVersion) => write(key, session, () => store.update(key, session, ifVersion), ifVersion),
+
+    // Many are never used again. Those that are get their copy at the first read.
+    create(key, session) {
+      forget(key);
+      return store.create(key, session);
+    },
+
+    /** Whatever becomes of it, the copy from before it goes. */
+    async update(key, session, ifVersion) {
+      const since = Date.now();
+      const pending = begin(key, ifVersion);
+      let version: Version | undefined;
+      try {
+        version = await store.update(key, session, ifVersion);
+      } finally {
+        const isNewest = settle(key, pending, version);
+        if (version === undefined || !isNewest || REFUSALS.has(version)) forget(key);
+        else copies.put(key, { ...session, version }, since, ifVersion);
+      }
+      return version;
+    },
 
     async delete(key, ifVersion) {
       try {
