@@ -1,11 +1,13 @@
 /**
- * Where an entry is: the number of its page, and its place in the page in steps of 8 bytes. 0 is nowhere.
+ * Where an entry is: the number of its page, and which one of the page it is, in 31 bits. 0 is nowhere.
  * An entry moves when another one is freed, so no reference is kept over a call that frees.
  */
 export type Ref = number;
 
 /** The longest entry that an arena takes, in bytes. */
 export const LONGEST = 4096;
+/** What an entry takes at least. */
+const SHORTEST = 64;
 
 /**
  * Entries as bytes outside of JavaScript's heap, so that the garbage collector has nothing to look at.
@@ -16,7 +18,7 @@ export const LONGEST = 4096;
 export class Arena {
   readonly #pages: Page[] = [NO_PAGE];
   readonly #freeNumbers: number[] = [];
-  /** By size in steps of 8 bytes. */
+  /** By size in words. */
   readonly #stacks: Stack[] = [];
   /** The page that was given up last, for a stack that goes up and down at the end of a page. */
   #spare = NO_PAGE;
@@ -30,8 +32,8 @@ export class Arena {
   /** Room for an entry of so many bytes. What is in it is left over from others. */
   allocate(bytes: number): Ref {
     const size = sizeFor(bytes);
-    let stack = this.#stacks[size >>> 3];
-    if (stack === undefined) this.#stacks[size >>> 3] = stack = { size, pages: [], used: 0, capacity: 0 };
+    let stack = this.#stacks[size >>> 2];
+    if (stack === undefined) this.#stacks[size >>> 2] = stack = { size, pages: [], used: 0, capacity: 0 };
     if (stack.used === stack.capacity) this.#grow(stack);
     return refTo(stack, stack.used++);
   }
@@ -52,24 +54,26 @@ export class Arena {
   }
 
   copy(from: Ref, to: Ref, bytes: number): void {
-    const source = this.page(from).words;
-    const target = this.page(to).words;
-    const start = wordOf(from);
-    const offset = wordOf(to) - start;
-    for (let word = start; word < start + (bytes >>> 2); word++) target[word + offset] = source[word]!;
+    const source = this.page(from);
+    const target = this.page(to);
+    const start = wordOf(source, from);
+    const offset = wordOf(target, to) - start;
+    for (let word = start; word < start + (bytes >>> 2); word++) target.words[word + offset] = source.words[word]!;
   }
 
   page(ref: Ref): Page {
-    return this.#pages[ref >>> PLACE_BITS]!;
+    return this.#pages[ref >>> INDEX_BITS]!;
   }
 
   /** A 32-bit number of the entry. */
   get(ref: Ref, word: number): number {
-    return this.page(ref).words[wordOf(ref) + word]!;
+    const page = this.page(ref);
+    return page.words[wordOf(page, ref) + word]!;
   }
 
   set(ref: Ref, word: number, to: number): void {
-    this.page(ref).words[wordOf(ref) + word] = to;
+    const page = this.page(ref);
+    page.words[wordOf(page, ref) + word] = to;
   }
 
   #grow(stack: Stack): void {
@@ -79,8 +83,9 @@ export class Arena {
     if (page === this.#spare) this.#spare = NO_PAGE;
     const number = this.#freeNumbers.pop() ?? this.#pages.length;
     if (number === MAX_PAGES)
-      throw new RangeError("coatcheck: the memory store is full: it takes 32 GiB. Set maxBytes.");
+      throw new RangeError("coatcheck: the memory store is full: it takes 128 GiB. Set maxBytes.");
     page.stack = stack;
+    page.entryWords = stack.size >>> 2;
     this.#pages[number] = page;
     stack.pages.push(number);
     stack.used = 0;
@@ -101,6 +106,7 @@ interface Page {
   readonly words: Int32Array;
   readonly bytes: Buffer;
   stack: Stack;
+  entryWords: number;
 }
 
 /** The entries of one size. */
@@ -112,8 +118,8 @@ interface Stack {
   capacity: number;
 }
 
-const PLACE_BITS = 18;
-const MAX_PAGES = 2 ** (32 - PLACE_BITS);
+const INDEX_BITS = 15;
+const MAX_PAGES = 2 ** (31 - INDEX_BITS);
 // Few, so that what describes them stays in the caches, and as large as the system's huge pages. Less than a power of two
 // by what malloc adds, or each page would begin one more page of the system's.
 const PAGE_BYTES = 2 * 1024 * 1024 - 64;
@@ -123,25 +129,25 @@ const NO_PAGE = newPage(0);
 
 function newPage(bytes: number): Page {
   const buffer = new ArrayBuffer(bytes);
-  const stack = { size: 8, pages: [], used: 0, capacity: 0 };
-  return { words: new Int32Array(buffer), bytes: Buffer.from(buffer), stack };
+  const stack = { size: SHORTEST, pages: [], used: 0, capacity: 0 };
+  return { words: new Int32Array(buffer), bytes: Buffer.from(buffer), stack, entryWords: 0 };
 }
 
 function capacity({ bytes, stack }: Page): number {
   return Math.floor(bytes.length / stack.size);
 }
 
-function refTo({ pages, size }: Stack, index: number): Ref {
-  return (pages[pages.length - 1]! << PLACE_BITS) | ((index * size) >>> 3);
+function refTo({ pages }: Stack, index: number): Ref {
+  return (pages[pages.length - 1]! << INDEX_BITS) | index;
 }
 
 /** The first 32-bit word of an entry in its page. */
-export function wordOf(ref: Ref): number {
-  return (ref & (2 ** PLACE_BITS - 1)) << 1;
+export function wordOf({ entryWords }: Page, ref: Ref): number {
+  return (ref & (2 ** INDEX_BITS - 1)) * entryWords;
 }
 
-/** Steps of 8 bytes up to 1 KiB, then of a 64th at most. */
+/** Steps of 4 bytes up to 512, then of a 64th at most. */
 function sizeFor(bytes: number): number {
-  const step = 1 << Math.max(3, 25 - Math.clz32(bytes - 1));
-  return (bytes + step - 1) & -step;
+  const step = 1 << Math.max(2, 25 - Math.clz32(bytes - 1));
+  return Math.max(SHORTEST, (bytes + step - 1) & -step);
 }

@@ -11,13 +11,13 @@ import { Owners } from "./owners.ts";
  *
  * An entry in words of 32 bits:
  *
- *      0  links and second of the expiry
- *      3  expiresAt, its lower 32 bits
- *      4  version, its lower 32 bits
- *      5  the upper 16 bits of expiresAt, then of the version
- *      6  the last 16 bits of the key, 4 flags, 12 bits of the value's length
- *      7  the first 128 bits of the key
- *     11  links of the last use             if there is a limit
+ *      0  links of the expiry
+ *      2  expiresAt, its lower 32 bits
+ *      3  version, its lower 32 bits
+ *      4  the upper 16 bits of expiresAt, then of the version
+ *      5  the last 16 bits of the key, 4 flags, 12 bits of the value's length
+ *      6  the first 128 bits of the key
+ *     10  links of the last use             if there is a limit
  *      …  links and hash, length of text     if OWNED
  *
  * Then, as bytes, the key's text if it is not whole in the words (OTHER_KEY), the owner and the value. If those are too long
@@ -237,7 +237,7 @@ export class Entries {
   #moved(from: Ref, to: Ref): void {
     const form = this.#form(to);
     this.#index.replace(this.#hashOf(to), from, to);
-    this.#expiry.moved(from, to);
+    this.#expiry.moved(to);
     if (form & OWNED) this.#owners.moved(from, to);
     if (this.#uses) {
       this.#uses.moved(from, to);
@@ -263,8 +263,9 @@ export class Entries {
   }
 
   #isWanted(ref: Ref, key: string): boolean {
-    const { words } = this.#arena.page(ref);
-    const at = wordOf(ref);
+    const page = this.#arena.page(ref);
+    const { words } = page;
+    const at = wordOf(page, ref);
     const { a, b, c, d, e, isWhole } = this.#wanted;
     const form = words[at + FORM]!;
     return (
@@ -300,7 +301,7 @@ export class Entries {
 
   /** Where, in its page, the text of an entry begins. */
   #textAt(ref: Ref, form: number): number {
-    return 4 * (wordOf(ref) + this.#ownerWord + (form & OWNED ? 4 : 0));
+    return 4 * (wordOf(this.#arena.page(ref), ref) + this.#ownerWord + (form & OWNED ? 4 : 0));
   }
 
   #keyLength(ref: Ref, form: number): number {
@@ -323,12 +324,12 @@ interface Large {
   value: Uint8Array;
 }
 
-const EXPIRES_AT = 3;
-const VERSION = 4;
-const HIGHS = 5;
-const FORM = 6;
-const KEY = 7;
-const USE = 11;
+const EXPIRES_AT = 2;
+const VERSION = 3;
+const HIGHS = 4;
+const FORM = 5;
+const KEY = 6;
+const USE = 10;
 /** All words that there may be, in bytes. */
 const LEAST = 4 * (USE + 2 + 4);
 

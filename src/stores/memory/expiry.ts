@@ -1,5 +1,4 @@
 import type { Arena, Ref } from "./arena.ts";
-import { Links } from "./links.ts";
 
 /**
  * Files entries by the second in which they may expire, so that finding the expired looks at seconds, not at all that
@@ -8,51 +7,80 @@ import { Links } from "./links.ts";
  */
 export class Expiry {
   readonly #arena: Arena;
-  readonly #links: Links;
-  readonly #due: number;
-  /** The first entry of each second's list. */
-  readonly #firsts = new Map<number, Ref>();
+  readonly #next: number;
+  readonly #previous: number;
+  readonly #lists: List[] = [];
+  readonly #freeNumbers: number[] = [];
+  readonly #bySecond = new Map<number, List>();
 
-  /** `word`: where the links are in an entry, and behind them the second. */
+  /**
+   * `word`: where the two links are in an entry, the next one of its list (0: none) and the one before. The first has its
+   * list's number there, as a negative one, so that no entry has to know its second.
+   */
   constructor(arena: Arena, word: number) {
     this.#arena = arena;
-    this.#links = new Links(arena, word);
-    this.#due = word + 2;
+    this.#next = word;
+    this.#previous = word + 1;
   }
 
   /** All instants in milliseconds since 1970. */
   file(ref: Ref, expiresAt: number, now: number): void {
     const second = dueSecond(expiresAt, now);
-    this.#arena.set(ref, this.#due, second);
-    this.#firsts.set(second, this.#links.append(this.#firsts.get(second) ?? 0, ref));
+    const { number, first } = this.#bySecond.get(second) ?? this.#begin(second);
+    this.#join(ref, first);
+    this.#join(~number, ref);
   }
 
   unfile(ref: Ref): void {
-    const second = this.#second(ref);
-    const next = this.#links.remove(ref);
-    if (next === 0) this.#firsts.delete(second);
-    else if (this.#firsts.get(second) === ref) this.#firsts.set(second, next);
+    const next = this.#arena.get(ref, this.#next);
+    const previous = this.#arena.get(ref, this.#previous);
+    this.#join(previous, next);
+    if (previous < 0 && next === 0) this.#end(this.#lists[~previous]!);
   }
 
-  moved(from: Ref, to: Ref): void {
-    this.#links.moved(from, to);
-    const second = this.#second(to);
-    if (this.#firsts.get(second) === from) this.#firsts.set(second, to);
+  /** The entry's bytes, links among them, are somewhere else now: tells the neighbours. */
+  moved(to: Ref): void {
+    this.#join(this.#arena.get(to, this.#previous), to);
+    this.#join(to, this.#arena.get(to, this.#next));
   }
 
   /** The seconds that have come, the earliest first. */
   due(now: number): number[] {
-    return [...this.#firsts.keys()].filter((second) => second * 1000 <= now && second < NEVER).sort((a, b) => a - b);
+    const seconds = [...this.#bySecond.keys()];
+    return seconds.filter((second) => second * 1000 <= now && second < NEVER).sort((a, b) => a - b);
   }
 
   /** The first entry of a second; 0 if there is none. */
   first(second: number): Ref {
-    return this.#firsts.get(second) ?? 0;
+    return this.#bySecond.get(second)?.first ?? 0;
   }
 
-  #second(ref: Ref): number {
-    return this.#arena.get(ref, this.#due) >>> 0;
+  /** `before`: an entry, or a list as a negative number. `after`: an entry, or 0 at the end. */
+  #join(before: Ref, after: Ref): void {
+    if (after !== 0) this.#arena.set(after, this.#previous, before);
+    if (before > 0) this.#arena.set(before, this.#next, after);
+    else this.#lists[~before]!.first = after;
   }
+
+  #begin(second: number): List {
+    const number = this.#freeNumbers.pop() ?? this.#lists.length;
+    const list = { number, second, first: 0 };
+    this.#lists[number] = list;
+    this.#bySecond.set(second, list);
+    return list;
+  }
+
+  #end({ number, second }: List): void {
+    this.#bySecond.delete(second);
+    this.#freeNumbers.push(number);
+  }
+}
+
+/** The entries of one second. */
+interface List {
+  readonly number: number;
+  readonly second: number;
+  first: Ref;
 }
 
 /** Beyond what 32 bits hold, in 2106: not swept. */
