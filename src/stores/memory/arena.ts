@@ -118,6 +118,7 @@ interface Stack {
   capacity: number;
 }
 
+/** A page holds fewer than 2 ** 15 of the shortest. */
 const INDEX_BITS = 15;
 const MAX_PAGES = 2 ** (31 - INDEX_BITS);
 // Few, so that what describes them stays in the caches, and as large as the system's huge pages. Less than a power of two

@@ -25,6 +25,7 @@ class Checked {
     const expired: number[] = [];
     let refiled = 0;
     for (const second of this.expiry.due(now)) {
+      assert.notEqual(this.expiry.first(second), 0, "a list that is empty is none");
       for (let ref = this.expiry.first(second); ref !== 0; ref = this.expiry.first(second)) {
         this.expiry.unfile(ref);
         if (this.ends.get(ref)! > now) {
@@ -121,4 +122,16 @@ test("beyond 2106 a sweep comes to its end", () => {
   checked.sweep(last - DAY);
   checked.sweep(last + 1);
   assert.equal(checked.ends.size, 1);
+});
+
+test("a list that ends leaves its number to the next: one session that comes and goes begins a list each time", () => {
+  const { arena, expiry } = new Checked();
+  const ref = arena.allocate(BYTES);
+  const numbers = new Set<number>();
+  for (let second = 1; second <= 100; second++) {
+    expiry.file(ref, second * SECOND, 0);
+    numbers.add(arena.get(ref, 1));
+    expiry.unfile(ref);
+  }
+  assert.equal(numbers.size, 1);
 });
