@@ -126,7 +126,9 @@ export class Entries {
   value(ref: Ref): Uint8Array {
     const form = this.#form(ref);
     if (form & LARGE) return this.#large.get(ref)!.value;
-    const at = this.#textAt(ref, form) + this.#keyLength(ref, form) + this.#ownerLength(ref, form);
+    let at = this.#textAt(ref, form);
+    // Most have neither: without these calls V8 has room to inline what a read is made of.
+    if (form & (OTHER_KEY | OWNED)) at += this.#keyLength(ref, form) + this.#ownerLength(ref, form);
     const length = form & LENGTH;
     const value = Buffer.allocUnsafe(length);
     this.#arena.page(ref).bytes.copy(value, 0, at, at + length);
@@ -134,11 +136,15 @@ export class Entries {
   }
 
   version(ref: Ref): number {
-    return (this.#arena.get(ref, HIGHS) & 0xffff) * 2 ** 32 + (this.#arena.get(ref, VERSION) >>> 0);
+    const page = this.#arena.page(ref);
+    const at = wordOf(page, ref);
+    return (page.words[at + HIGHS]! & 0xffff) * 2 ** 32 + (page.words[at + VERSION]! >>> 0);
   }
 
   expiresAt(ref: Ref): number {
-    return (this.#arena.get(ref, HIGHS) >>> 16) * 2 ** 32 + (this.#arena.get(ref, EXPIRES_AT) >>> 0);
+    const page = this.#arena.page(ref);
+    const at = wordOf(page, ref);
+    return (page.words[at + HIGHS]! >>> 16) * 2 ** 32 + (page.words[at + EXPIRES_AT]! >>> 0);
   }
 
   /** A later expiry leaves the entry where it is filed: the sweep files it anew. */
