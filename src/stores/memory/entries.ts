@@ -124,27 +124,24 @@ export class Entries {
 
   /** The bytes, which stay as they are whatever becomes of the entry. */
   value(ref: Ref): Uint8Array {
-    const form = this.#form(ref);
+    const page = this.#arena.page(ref);
+    const word = wordOf(page, ref);
+    const form = page.words[word + FORM]!;
     if (form & LARGE) return this.#large.get(ref)!.value;
-    let at = this.#textAt(ref, form);
-    // Most have neither: without these calls V8 has room to inline what a read is made of.
-    if (form & (OTHER_KEY | OWNED)) at += this.#keyLength(ref, form) + this.#ownerLength(ref, form);
     const length = form & LENGTH;
     const value = Buffer.allocUnsafe(length);
-    this.#arena.page(ref).bytes.copy(value, 0, at, at + length);
+    // Most have neither a text for the key nor an owner: without the call V8 has room to inline what a read is made of.
+    const at = form & (OTHER_KEY | OWNED) ? this.#valueAt(ref, form) : 4 * (word + this.#ownerWord);
+    page.bytes.copy(value, 0, at, at + length);
     return value;
   }
 
   version(ref: Ref): number {
-    const page = this.#arena.page(ref);
-    const at = wordOf(page, ref);
-    return (page.words[at + HIGHS]! & 0xffff) * 2 ** 32 + (page.words[at + VERSION]! >>> 0);
+    return (this.#arena.get(ref, HIGHS) & 0xffff) * 2 ** 32 + (this.#arena.get(ref, VERSION) >>> 0);
   }
 
   expiresAt(ref: Ref): number {
-    const page = this.#arena.page(ref);
-    const at = wordOf(page, ref);
-    return (page.words[at + HIGHS]! >>> 16) * 2 ** 32 + (page.words[at + EXPIRES_AT]! >>> 0);
+    return (this.#arena.get(ref, HIGHS) >>> 16) * 2 ** 32 + (this.#arena.get(ref, EXPIRES_AT) >>> 0);
   }
 
   /** A later expiry leaves the entry where it is filed: the sweep files it anew. */
@@ -303,6 +300,10 @@ export class Entries {
     const words = 4 * (this.#ownerWord + (form & OWNED ? 4 : 0));
     if (form & LARGE) return LEAST;
     return Math.max(LEAST, words + textLengths(form & OTHER_KEY ? key : undefined, owner) + value.length);
+  }
+
+  #valueAt(ref: Ref, form: number): number {
+    return this.#textAt(ref, form) + this.#keyLength(ref, form) + this.#ownerLength(ref, form);
   }
 
   /** Where, in its page, the text of an entry begins. */
