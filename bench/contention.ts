@@ -1,8 +1,9 @@
 // npm run bench:contention: what many writers of one session cost, and how fast a session goes from server to server.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createClient } from "redis";
 import type { Mode } from "../src/index.ts";
+import { folder, readArguments } from "./arguments.ts";
 import { type Child, startChild } from "./child.ts";
 import type { StoreName } from "./contender.ts";
 import type { ContentionAnswer, ContentionQuestion, Cost, Hold } from "./contention-server.ts";
@@ -13,8 +14,12 @@ import { estimate } from "./statistics.ts";
 
 type Server = Child<ContentionQuestion, ContentionAnswer>;
 
-const { values: options } = parseArgs({
-  options: { out: { type: "string", default: new URL("results", import.meta.url).pathname } },
+const USAGE = `npm run bench:contention [-- options]
+  --out folder  default: bench/results`;
+
+const options = readArguments(USAGE, () => {
+  const { values } = parseArgs({ options: { out: { type: "string" } } });
+  return { out: folder(values.out) };
 });
 
 const WRITERS = 200;
@@ -51,7 +56,6 @@ for (const store of STORES) {
 const handOver = await handOvers();
 await databases.stop();
 
-mkdirSync(options.out, { recursive: true });
 const results = { date: new Date().toISOString(), machine, rows, handOver };
 writeFileSync(`${options.out}/contention.json`, `${JSON.stringify(results, null, 1)}\n`);
 writeFileSync(`${options.out}/contention.md`, markdown());

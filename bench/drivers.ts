@@ -1,26 +1,35 @@
 // npm run bench:drivers: the store for Redis beside unstorage's driver for Redis. No web server and no sessions, since unstorage
 // has none: 1 KB read and replaced, 64 calls at a time.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createStorage } from "unstorage";
 import redisDriver from "unstorage/drivers/redis";
 import { redis } from "../src/stores/redis/index.ts";
 import { startRedis } from "../test/servers/redis.ts";
+import { count, folder, readArguments } from "./arguments.ts";
 import { CPUS, pin } from "./child.ts";
 import { cpuOf } from "./databases.ts";
 import { describeMachine } from "./machine.ts";
 import { table, times, value } from "./report.ts";
 import { directRatio, estimate } from "./statistics.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "12" },
-    calls: { type: "string", default: "20000" },
-    out: { type: "string", default: new URL("results", import.meta.url).pathname },
-  },
+const USAGE = `npm run bench:drivers [-- options]
+  --rounds n    measurements of each; default: 12
+  --calls n     calls a measurement; default: 20000
+  --out folder  default: bench/results`;
+
+const options = readArguments(USAGE, () => {
+  const { values } = parseArgs({
+    options: { rounds: { type: "string" }, calls: { type: "string" }, out: { type: "string" } },
+  });
+  return {
+    rounds: count("rounds", values.rounds, 12),
+    calls: count("calls", values.calls, 20_000),
+    out: folder(values.out),
+  };
 });
 
-const CALLS = Number(options.calls);
+const CALLS = options.calls;
 const WARM_UP = 3;
 const TTL_SECONDS = 1_200;
 const BYTES = Buffer.from("coat".repeat(256));
@@ -90,7 +99,7 @@ const lines: string[][] = [];
 for (const operation of ["read", "replace"] as const) {
   const samples: Record<"ours" | "theirs", Awaited<ReturnType<typeof measure>>[]> = { ours: [], theirs: [] };
   for (const one of [ours, theirs]) await measure(one, operation, CALLS * WARM_UP);
-  for (let round = 0; round < Number(options.rounds); round++) {
+  for (let round = 0; round < options.rounds; round++) {
     samples.ours.push(await measure(ours, operation, CALLS));
     samples.theirs.push(await measure(theirs, operation, CALLS));
   }
@@ -113,6 +122,5 @@ const text = [
   "",
   ...table(["", "**`coatcheck/redis`**", "`unstorage/drivers/redis`", "how many times better"], lines),
 ].join("\n");
-mkdirSync(options.out, { recursive: true });
 writeFileSync(`${options.out}/drivers.md`, text);
 console.log(text);

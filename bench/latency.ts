@@ -1,7 +1,8 @@
 // npm run bench:latency [-- --quick]: how long requests take at fixed rates below saturation, at rest and in bad moments.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { chosen, count, folder, readArguments } from "./arguments.ts";
 import { CPUS, startChild } from "./child.ts";
 import { Databases } from "./databases.ts";
 import { type Entrant, entrants, type Generator, RunningEntrant, startGenerator } from "./entrant.ts";
@@ -11,26 +12,45 @@ import { latencyPlot } from "./plots.ts";
 import { table } from "./report.ts";
 import { request } from "./scenarios.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    only: { type: "string" },
-    rates: { type: "string", default: "250,1000" },
-    out: { type: "string", default: new URL("results", import.meta.url).pathname },
-  },
+/** Ours, and the one that most people use. */
+const USUAL = ["memory", "redis", "cached", "postgres", "mysql"].flatMap((store) => [
+  `coatcheck-express+${store}`,
+  ...({
+    memory: ["express-session+memory"],
+    redis: ["connect-redis+redis"],
+    postgres: ["connect-pg-simple+postgres"],
+    mysql: ["express-mysql-session+mysql"],
+  }[store] ?? []),
+]);
+
+const USAGE = `npm run bench:latency [-- options]
+  --quick       shorter measurements; results go to quick-latency.*
+  --only a,b    contenders, as "npm run bench -- --help" lists them
+  --rates a,b   requests a second; default: 250,1000
+  --out folder  default: bench/results`;
+
+const options = readArguments(USAGE, () => {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string", default: USUAL.join(",") },
+      rates: { type: "string", default: "250,1000" },
+      out: { type: "string" },
+    },
+  });
+  const ids = chosen(
+    "only",
+    values.only,
+    entrants.map(({ id }) => id),
+  );
+  return {
+    quick: values.quick,
+    wanted: ids.map((id) => entrants.find((one) => one.id === id)!),
+    rates: values.rates.split(",").map((rate) => count("rates", rate, 0)),
+    out: folder(values.out),
+  };
 });
 
-const IDS =
-  options.only?.split(",") ??
-  ["memory", "redis", "cached", "postgres", "mysql"].flatMap((store) => [
-    `coatcheck-express+${store}`,
-    ...({
-      memory: ["express-session+memory"],
-      redis: ["connect-redis+redis"],
-      postgres: ["connect-pg-simple+postgres"],
-      mysql: ["express-mysql-session+mysql"],
-    }[store] ?? []),
-  ]);
 const SECONDS = options.quick ? 3 : 8;
 const WARM_UP = 2;
 const CONNECTIONS = 256;
@@ -63,8 +83,7 @@ if (import.meta.main) await main();
 
 async function main(): Promise<void> {
   const machine = describeMachine();
-  const chosen = IDS.map((id) => entrants.find((one) => one.id === id) ?? fail(`no contender "${id}"`));
-  const databases = await Databases.start(chosen.map(({ store }) => store));
+  const databases = await Databases.start(options.wanted.map(({ store }) => store));
   const generator = await startGenerator();
   const rows: LatencyRow[] = [];
   const add = (entrant: Entrant, situation: string, rate: number, latency: Latency) => {
@@ -73,11 +92,10 @@ async function main(): Promise<void> {
     console.log(`${situation}, ${rate}/s  ${id}  p50 ${latency.p50} p99 ${latency.p99} p99.9 ${latency.p999} ms`);
   };
   try {
-    for (const entrant of chosen) {
-      const rates = options.rates.split(",").map(Number);
+    for (const entrant of options.wanted) {
       await databases.of(entrant.store)?.clear();
       const running = await startWarm(entrant, databases, generator);
-      for (const rate of rates) add(entrant, "at rest", rate, await pace(running, rate));
+      for (const rate of options.rates) add(entrant, "at rest", rate, await pace(running, rate));
       if (databases.redis !== undefined && databases.of(entrant.store)?.port === databases.redis.port) {
         const { redis } = databases;
         const stop = repeat(async (turn) => {
@@ -88,8 +106,8 @@ async function main(): Promise<void> {
         add(
           entrant,
           "Redis stands still for 50, 100, 200 ms, once a second",
-          rates[0]!,
-          await pace(running, rates[0]!),
+          options.rates[0]!,
+          await pace(running, options.rates[0]!),
         );
         await stop();
       }
@@ -100,7 +118,12 @@ async function main(): Promise<void> {
       });
       await short.begin(EXPIRING);
       await short.seed();
-      add(entrant, `${EXPIRING} sessions expire and are swept`, rates[0]!, await pace(short, rates[0]!));
+      add(
+        entrant,
+        `${EXPIRING} sessions expire and are swept`,
+        options.rates[0]!,
+        await pace(short, options.rates[0]!),
+      );
       await short.stop();
     }
   } finally {
@@ -109,7 +132,6 @@ async function main(): Promise<void> {
   }
   const results = { date: new Date().toISOString(), machine, seconds: SECONDS, rows };
   const file = `${options.out}/${options.quick ? "quick-" : ""}latency`;
-  mkdirSync(options.out, { recursive: true });
   writeFileSync(`${file}.json`, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(`${file}.md`, markdown(results));
   writeFileSync(`${file}.svg`, latencyPlot(results));
@@ -186,8 +208,4 @@ function markdown({ date, machine, seconds, rows }: LatencyResults): string {
       ),
     ]),
   ].join("\n");
-}
-
-function fail(message: string): never {
-  throw new Error(message);
 }

@@ -1,6 +1,7 @@
 // npm run bench [-- --quick]: what a session costs, by library, framework and store. See README.md in this folder.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { chosen, count, folder, readArguments } from "./arguments.ts";
 import { checkAll } from "./checks.ts";
 import type { Framework } from "./contender.ts";
 import type { Context } from "./context.ts";
@@ -14,25 +15,9 @@ import { markdown } from "./report.ts";
 import { type Results, type Sample, summarize } from "./results.ts";
 import { scenarioNames } from "./scenarios.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    only: { type: "string" },
-    scenarios: { type: "string" },
-    laps: { type: "string" },
-    rounds: { type: "string" },
-    requests: { type: "string" },
-    "warm-up": { type: "string" },
-    minutes: { type: "string" },
-    out: { type: "string", default: new URL("results", import.meta.url).pathname },
-    profile: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
-
-const HELP = `npm run bench [-- options]
+const USAGE = `npm run bench [-- options]
   --quick            about two minutes instead of ten; results go to quick.* instead of bench.*
-  --only a,b         these contenders and their bare servers: ${entrants.map(({ id }) => id).join(", ")}
+  --only a,b         these contenders, and their bare servers
   --scenarios a,b    of ${scenarioNames.join(", ")}
   --profile          measure nothing, but say where the time goes: flame graphs (.svg) and what they are made from (.cpuprofile,
                      for a browser's developer tools or speedscope), in profiles/ of the folder below
@@ -41,33 +26,61 @@ const HELP = `npm run bench [-- options]
   --requests n       how many requests a measurement has on Express; Fastify gets twice, node:http three times as many
   --warm-up n        how many requests of each kind come before the first measurement
   --minutes n        begin no round that would end later than this
-  --out folder       default: bench/results`;
+  --out folder       default: bench/results
+
+contenders:
+${[...Map.groupBy(entrants, ({ file }) => file).values()].map((own) => `  ${own.map(({ id }) => id).join(" ")}`).join("\n")}`;
+
+const options = readArguments(USAGE, () => {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string" },
+      scenarios: { type: "string" },
+      laps: { type: "string" },
+      rounds: { type: "string" },
+      requests: { type: "string" },
+      "warm-up": { type: "string" },
+      minutes: { type: "string" },
+      out: { type: "string" },
+      profile: { type: "boolean", default: false },
+    },
+  });
+  const { quick, profile } = values;
+  const ids = entrants.map(({ id }) => id);
+  const wanted = chosen("only", values.only, ids);
+  return {
+    quick,
+    profile,
+    wanted: entrants.filter(({ id }) => wanted.includes(id)),
+    scenarios: chosen("scenarios", values.scenarios, scenarioNames),
+    laps: count("laps", values.laps, 1),
+    rounds: count("rounds", values.rounds, quick ? 6 : 20),
+    requests: count("requests", values.requests, quick ? 400 : 2_000),
+    // Until V8 has compiled everything for good; the same number for all.
+    warmUp: count("warm-up", values["warm-up"], quick ? 2_000 : 15_000),
+    minutes: count("minutes", values.minutes, quick ? 2 : 9.5),
+    out: folder(values.out),
+  };
+});
+const { warmUp, laps, rounds, requests, minutes, scenarios } = options;
 
 /** Faster servers get more requests, so that each measurement takes about as long. Comparisons stay in a framework. */
 const SHARE: Record<Framework, number> = { Express: 1, Fastify: 2, "node:http": 3 };
 
-/** Until V8 has compiled everything for good; the same number for all. */
-const warmUp = Number(options["warm-up"] ?? (options.quick ? 2_000 : 15_000));
-const laps = Number(options.laps ?? 1);
-const rounds = Number(options.rounds ?? (options.quick ? 6 : 20));
-const requests = Number(options.requests ?? (options.quick ? 400 : 2_000));
-const minutes = Number(options.minutes ?? (options.quick ? 2 : 9.5));
 /** In a lap. Of fewer the intervals would say nothing. */
 const LEAST_ROUNDS = 4;
 const started = Date.now();
 
-if (options.help) console.log(HELP);
-else await main();
+await main();
 
 async function main(): Promise<void> {
   const machine = describeMachine();
-  const chosen = chosenEntrants();
-  const chosenScenarios = scenarioNames.filter((name) => options.scenarios?.split(",").includes(name) ?? true);
-  mkdirSync(options.out, { recursive: true });
+  const measured = withBaselines(options.wanted);
 
-  const databases = await Databases.start(chosen.map(({ store }) => store));
+  const databases = await Databases.start(measured.map(({ store }) => store));
   const generator = await startGenerator();
-  const context: Context = { chosen, scenarios: chosenScenarios, databases, generator };
+  const context: Context = { chosen: measured, scenarios, databases, generator };
   try {
     if (options.profile) {
       await profile({ ...context, count: warmUp, folder: `${options.out}/profiles` });
@@ -85,7 +98,7 @@ async function main(): Promise<void> {
         rounds: Math.max(...samples.map(({ round }) => round)),
         minutes: (Date.now() - started) / 60_000,
       },
-      rows: summarize(chosen, samples, await checkAll(context, tellCheck)),
+      rows: summarize(measured, samples, await checkAll(context, tellCheck)),
     };
     const file = `${options.out}/${options.quick ? "quick" : "bench"}`;
     const text = markdown(results);
@@ -99,12 +112,7 @@ async function main(): Promise<void> {
   }
 }
 
-function chosenEntrants(): Entrant[] {
-  const ids = options.only?.split(",");
-  for (const id of ids ?? []) {
-    if (!entrants.some((one) => one.id === id)) throw new Error(`no contender "${id}"\n${HELP}`);
-  }
-  const wanted = entrants.filter(({ id }) => ids?.includes(id) ?? true);
+function withBaselines(wanted: readonly Entrant[]): Entrant[] {
   const baselines = new Set(wanted.map(baselineOf));
   return entrants.filter((one) => wanted.includes(one) || baselines.has(one));
 }

@@ -1,8 +1,9 @@
 // npm run bench:scale: whether a request costs the same on more servers and more Redis nodes, which is what makes a farm
 // grow by adding to it. Two CPUs can't show three nodes' throughput; they can show what a request takes of each process.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { startRedis, startRedisCluster } from "../test/servers/redis.ts";
+import { count, folder, readArguments } from "./arguments.ts";
 import { CPUS, pin } from "./child.ts";
 import { cpuOf, Databases } from "./databases.ts";
 import { entrants, RunningEntrant, startGenerator } from "./entrant.ts";
@@ -11,16 +12,24 @@ import { table } from "./report.ts";
 import type { ScenarioName } from "./scenarios.ts";
 import { type Estimate, estimate } from "./statistics.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    requests: { type: "string", default: "4000" },
-    rounds: { type: "string", default: "8" },
-    out: { type: "string", default: new URL("results", import.meta.url).pathname },
-  },
+const USAGE = `npm run bench:scale [-- options]
+  --requests n  requests a measurement; default: 4000
+  --rounds n    measurements of each; default: 8
+  --out folder  default: bench/results`;
+
+const options = readArguments(USAGE, () => {
+  const { values } = parseArgs({
+    options: { requests: { type: "string" }, rounds: { type: "string" }, out: { type: "string" } },
+  });
+  return {
+    requests: count("requests", values.requests, 4_000),
+    rounds: count("rounds", values.rounds, 8),
+    out: folder(values.out),
+  };
 });
 
-const REQUESTS = Number(options.requests);
-const ROUNDS = Number(options.rounds);
+const REQUESTS = options.requests;
+const ROUNDS = options.rounds;
 const SCENARIOS = ["read", "change"] as const satisfies ScenarioName[];
 const entrant = entrants.find(({ id }) => id === "coatcheck-node+redis")!;
 const none = await Databases.start([]);
@@ -45,7 +54,6 @@ for (const count of [1, 2, 3]) {
   await stop();
 }
 await none.stop();
-mkdirSync(options.out, { recursive: true });
 const results = { date: new Date().toISOString(), machine, rows };
 writeFileSync(`${options.out}/scale.json`, `${JSON.stringify(results, null, 1)}\n`);
 writeFileSync(`${options.out}/scale.md`, markdown());

@@ -1,20 +1,29 @@
 // npm run bench:bytes [-- --only redis,postgres]: what a session takes in each store, as coatcheck writes it.
 // docs/capacity.md reckons with it.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { chosen, count, folder, readArguments } from "../arguments.ts";
 import { table } from "../report.ts";
 import { KINDS, type KindName, measure, SIZES, type Size } from "./life.ts";
 import { type Place, type PlaceName, places } from "./places.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    only: { type: "string" },
-    count: { type: "string", default: "50000" },
-    out: { type: "string", default: new URL("../results", import.meta.url).pathname },
-  },
-});
+const names = Object.keys(places) as PlaceName[];
 
-const COUNT = Number(options.count);
+const USAGE = `npm run bench:bytes [-- options]
+  --only a,b    of ${names.join(", ")}; the figures of the others stay as they are
+  --count n     sessions in a store; default: 50000
+  --out folder  default: bench/results`;
+
+const options = readArguments(USAGE, () => {
+  const { values } = parseArgs({
+    options: { only: { type: "string" }, count: { type: "string" }, out: { type: "string" } },
+  });
+  return {
+    only: chosen("only", values.only, names),
+    count: count("count", values.count, 50_000),
+    out: folder(values.out),
+  };
+});
 
 interface Measured {
   date: string;
@@ -30,14 +39,16 @@ export type StoreBytes = Record<PlaceName, Measured>;
 
 const file = `${options.out}/bytes.json`;
 const results = (existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {}) as StoreBytes;
-const names = Object.keys(places) as PlaceName[];
-for (const name of names) {
-  if (options.only !== undefined && !options.only.split(",").includes(name)) continue;
+for (const name of options.only) {
   const place = await places[name]();
-  results[name] = { date: new Date().toISOString(), version: place.version, count: COUNT, each: await eachIn(place) };
+  results[name] = {
+    date: new Date().toISOString(),
+    version: place.version,
+    count: options.count,
+    each: await eachIn(place),
+  };
   await place.stop();
 }
-mkdirSync(options.out, { recursive: true });
 writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
 writeFileSync(`${options.out}/bytes.md`, markdown());
 console.log(`\n${markdown()}`);
@@ -47,7 +58,7 @@ async function eachIn(place: Place): Promise<Measured["each"]> {
   for (const size of Object.keys(SIZES) as Size[]) {
     const bytes = {} as Record<KindName, number>;
     for (const kind of Object.keys(KINDS) as KindName[]) {
-      bytes[kind] = await measure(place, COUNT, size, kind);
+      bytes[kind] = await measure(place, options.count, size, kind);
       console.log(`${place.version}, ${size}, ${KINDS[kind].title}: ${bytes[kind].toFixed(0)}`);
     }
     each[size] = bytes;

@@ -1,33 +1,49 @@
 // npm run bench:memory [-- --count 100000 --seconds 2]: what a million sessions in one process take, by library.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { chosen, count, folder, readArguments } from "../arguments.ts";
 import { describeMachine, type Machine } from "../machine.ts";
 import type { Comparison } from "./compare-reads.ts";
 import { keepers } from "./contenders.ts";
 import type { Figures } from "./measure.ts";
 import type { Requests } from "./requests.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    count: { type: "string", default: "1000000" },
-    seconds: { type: "string", default: "10" },
-    only: { type: "string" },
-    out: { type: "string", default: new URL("../results", import.meta.url).pathname },
-  },
+const ids = Object.keys(keepers);
+
+const USAGE = `npm run bench:memory [-- options]
+  --only a,b    of ${ids.join(", ")}
+  --count n     sessions; default: 1000000
+  --seconds n   how long they come and go; default: 10
+  --out folder  default: bench/results`;
+
+const options = readArguments(USAGE, () => {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string" },
+      count: { type: "string" },
+      seconds: { type: "string" },
+      out: { type: "string" },
+    },
+  });
+  return {
+    only: chosen("only", values.only, ids),
+    count: count("count", values.count, 1_000_000),
+    seconds: count("seconds", values.seconds, 10),
+    out: folder(values.out),
+  };
 });
 
 const machine = describeMachine();
 const rows: { id: string; name: string; figures: Figures }[] = [];
-for (const [id, { name }] of Object.entries(keepers)) {
-  if (options.only !== undefined && !options.only.split(",").includes(id)) continue;
-  rows.push({ id, name, figures: run<Figures>("measure.ts", id, options.count, options.seconds) });
+for (const id of options.only) {
+  const { name } = keepers[id]!;
+  rows.push({ id, name, figures: run<Figures>("measure.ts", id, String(options.count), String(options.seconds)) });
   console.log(`${name}: measured`);
 }
-const requests = run<Requests>("requests.ts", options.count);
+const requests = run<Requests>("requests.ts", String(options.count));
 
-mkdirSync(options.out, { recursive: true });
-const results = { date: new Date().toISOString(), machine, count: Number(options.count), rows, requests };
+const results = { date: new Date().toISOString(), machine, count: options.count, rows, requests };
 writeFileSync(`${options.out}/memory.json`, `${JSON.stringify(results, undefined, 2)}\n`);
 const report = markdown(machine);
 writeFileSync(`${options.out}/memory.md`, report);
@@ -65,7 +81,7 @@ function markdown({ cpu, cores, memory, system, loadBefore, versions }: Machine)
     ),
     line("bytes for each, heap and external", ({ each }) => bytes(each.heapAndExternal)),
     line("the same, after the churn", ({ eachAfterChurn }) => bytes(eachAfterChurn.heapAndExternal)),
-    line("churn: operations a second", ({ churn }) => (churn.operations / Number(options.seconds)).toFixed(0)),
+    line("churn: operations a second", ({ churn }) => (churn.operations / options.seconds).toFixed(0)),
     line("churn: longest pause for garbage, ms", ({ churn }) => ms(churn.longestCollection)),
     line("churn: longest turn, ms of CPU", ({ churn }) => ms(churn.longestTurn)),
     line("churn: longest stall, ms", ({ churn }) => ms(churn.longestStall)),

@@ -47,7 +47,7 @@ function binaries(): string {
   const root = "/usr/lib/postgresql";
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : [];
   const found = versions.map((version) => join(root, version, "bin")).find((bin) => existsSync(join(bin, "initdb")));
-  if (found === undefined) throw new Error("PostgreSQL's server is missing: apt-get install postgresql");
+  if (found === undefined) throw new Error('PostgreSQL is missing: "npm run servers" installs the servers');
   return found;
 }
 

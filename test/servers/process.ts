@@ -95,7 +95,7 @@ export async function launch(options: LaunchOptions): Promise<ServerProcess> {
         if (started.pid !== undefined) groups.delete(started.pid);
         resolve();
       };
-      started.once("error", (error) => done(error.message));
+      started.once("error", (error) => done(spawnError(options.command, error).message));
       started.once("exit", (code, name) => done(`it exited with ${name ?? code}`));
     });
     if (started.pid !== undefined) {
@@ -198,11 +198,16 @@ export async function run(
   child.stdin.on("error", () => {});
   child.stdin.end(input ?? "");
   const code = await new Promise((resolve, reject) => {
-    child.once("error", reject);
+    child.once("error", (error) => reject(spawnError(command, error)));
     child.once("close", (code, signal) => resolve(signal ?? code));
   });
   if (code !== 0) throw new Error(`${command} ${args.join(" ")}: exited with ${code}\n${printed}${errors}`);
   return printed;
+}
+
+/** Says what to do about a program that is not there. */
+function spawnError(command: string, error: NodeJS.ErrnoException): Error {
+  return error.code === "ENOENT" ? new Error(`${command} is missing: "npm run servers" installs the servers`) : error;
 }
 
 /** Ends a wait at once. */
