@@ -8,7 +8,7 @@ import {
   binary,
   claimed,
   firstVersion,
-  inFewLengths,
+  longestList,
   mustFit,
   PAGE,
   padToFewLengths,
@@ -161,18 +161,12 @@ export function mysql(options: MysqlOptions): SessionStore {
         throw error;
       }
     },
+    // A row that is repeated would be refused.
+    fitting: longestList,
     async together(inserts) {
-      const written: string[] = [];
-      for (const part of inFewLengths(inserts)) {
-        try {
-          const values = part.flatMap(({ key, version, session }) => rowOf(key, version, session));
-          await run(sql.create(part.length), values);
-          written.push(...part.map(({ key }) => key));
-        } catch (error) {
-          if (!isRefusal(error)) throw error;
-        }
-      }
-      return written;
+      const rows = inserts.map(({ key, version, session }) => rowOf(key, version, session));
+      await run(sql.create(rows.length), rows.flat());
+      return inserts.map(({ key }) => key);
     },
   });
 

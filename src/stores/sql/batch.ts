@@ -4,6 +4,15 @@ import type { Row } from "./rows.ts";
 /** Statements that may be on their way at once before later calls wait for one of them. */
 const LANES = 4;
 
+/**
+ * With so many calls on their way, later ones gather until a statement is back. Fewer and larger statements cost both sides
+ * less: with 64 calls at once, MariaDB spends a fifth less on a change.
+ */
+const MANY = 8;
+
+/** How long they gather at the most, in milliseconds: a slow statement must not hold up all. */
+const PATIENCE = 10;
+
 /** The most calls that go in one statement. */
 const LARGEST = 64;
 
@@ -17,29 +26,38 @@ interface Waiting<Item, Answer> {
 }
 
 /**
- * Makes one statement of the calls of one turn of the event loop, and of those that come while a few statements are on
- * their way. A lone call waits for nothing: its turn ends with it.
+ * Makes one statement of the calls of one turn of the event loop, and of those that come while many are on their way. A
+ * lone call waits for nothing: its turn ends with it.
  *
  * @param sendMany sends these items, 1 to 64 of them, and gives an answer for each, in their order.
+ * @param fitting how many of so many waiting calls, at most 64, go in one statement. Default: all.
  */
-function batched<Item, Answer>(sendMany: (items: Item[]) => Promise<Answer[]>) {
+function batched<Item, Answer>(sendMany: (items: Item[]) => Promise<Answer[]>, fitting = (waiting: number) => waiting) {
   let busy = 0;
-  let isGathering = false;
+  let underWay = 0;
   let queue: Waiting<Item, Answer>[] = [];
+  let turnEnds: NodeJS.Immediate | undefined;
+  let patienceEnds: NodeJS.Timeout | undefined;
 
   function gather(): void {
-    if (isGathering) return;
-    isGathering = true;
-    setImmediate(() => {
-      isGathering = false;
-      while (queue.length > 0 && busy < LANES) send();
-    });
+    if (busy === 0 || (busy < LANES && underWay < MANY)) turnEnds ??= setImmediate(sendNext);
+    else if (busy < LANES) patienceEnds ??= setTimeout(sendNext, PATIENCE);
+  }
+
+  function sendNext(): void {
+    clearImmediate(turnEnds);
+    clearTimeout(patienceEnds);
+    turnEnds = patienceEnds = undefined;
+    send();
+    if (queue.length > 0) gather();
   }
 
   async function send(): Promise<void> {
-    const batch = queue.slice(0, LARGEST);
-    queue = queue.slice(LARGEST);
+    const count = fitting(Math.min(queue.length, LARGEST));
+    const batch = queue.slice(0, count);
+    queue = queue.slice(count);
     busy++;
+    underWay += count;
     try {
       const answers = await sendMany(batch.map(({ item }) => item));
       for (const [index, { resolve }] of batch.entries()) resolve(answers[index]!);
@@ -47,13 +65,14 @@ function batched<Item, Answer>(sendMany: (items: Item[]) => Promise<Answer[]>) {
       for (const { reject } of batch) reject(error);
     }
     busy--;
-    if (queue.length > 0) gather();
+    underWay -= count;
+    if (queue.length > 0) turnEnds ??= setImmediate(sendNext);
   }
 
   return (item: Item): Promise<Answer> =>
     new Promise((resolve, reject) => {
       queue.push({ item, resolve, reject });
-      if (busy < LANES) gather();
+      gather();
     });
 }
 
@@ -88,14 +107,16 @@ export interface Writer<One extends Write> {
   together(writes: One[]): Promise<string[]>;
   /** Whether an error says that the database did not want a statement, has undone it whole, and goes on. */
   isRefusal(error: unknown): boolean;
+  /** How many of so many writes, at most 64, are best written together. Default: all. */
+  fitting?(waiting: number): number;
 }
 
 /**
  * Writes a session, batched. True if it was written. What many could not write together is tried alone, so that each
  * caller gets the answer, or the error, of his own.
  */
-export function batchedWrite<One extends Write>({ alone, together, isRefusal }: Writer<One>) {
-  const write = batched<One, boolean | undefined>(async (writes) => {
+export function batchedWrite<One extends Write>({ alone, together, isRefusal, fitting }: Writer<One>) {
+  async function writeMany(writes: One[]): Promise<(boolean | undefined)[]> {
     if (writes.length === 1) return [await alone(writes[0]!)];
     const first = new Map<string, One>();
     for (const one of writes) if (!first.has(one.key)) first.set(one.key, one);
@@ -106,7 +127,8 @@ export function batchedWrite<One extends Write>({ alone, together, isRefusal }: 
       if (isRefusal(error)) return writes.map(() => undefined);
       throw error;
     }
-  });
+  }
+  const write = batched(writeMany, fitting);
   return async (one: One): Promise<boolean> =>
     (one.session.value.length > LARGEST_TOGETHER ? undefined : await write(one)) ?? alone(one);
 }

@@ -81,14 +81,9 @@ export function padToFewLengths<Item>(items: Item[]): Item[] {
   return Array.from({ length }, (_, index) => items[Math.min(index, items.length - 1)]!);
 }
 
-/** The items in parts of such lengths, for statements where a repeated one would do harm. */
-export function inFewLengths<Item>(items: Item[]): Item[][] {
-  const parts: Item[][] = [];
-  for (let start = 0; start < items.length; start += parts.at(-1)!.length) {
-    const length = LENGTHS.findLast((one) => one <= items.length - start)!;
-    parts.push(items.slice(start, start + length));
-  }
-  return parts;
+/** The longest of such lists that so many items fill, for statements where a repeated one would do harm. */
+export function longestList(items: number): number {
+  return LENGTHS.findLast((length) => length <= items)!;
 }
 
 /** The same bytes as a Buffer, which every client takes for binary. */
