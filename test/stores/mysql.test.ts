@@ -197,9 +197,9 @@ describe("calls at once", () => {
     async (key) => {
       const holder = await admin.getConnection();
       await holder.query("START TRANSACTION");
-      await holder.query("SELECT * FROM many WHERE `key` = ? FOR UPDATE", [key]);
+      await holder.query("DELETE FROM many WHERE `key` = ?", [key]);
       return async () => {
-        await holder.query("COMMIT");
+        await holder.query("ROLLBACK");
         holder.release();
       };
     },

@@ -196,9 +196,9 @@ describe("calls at once", () => {
     async (key) => {
       const holder = await admin.connect();
       await holder.query("BEGIN");
-      await holder.query("SELECT * FROM many WHERE key = $1 FOR UPDATE", [key]);
+      await holder.query("DELETE FROM many WHERE key = $1", [key]);
       return async () => {
-        await holder.query("COMMIT");
+        await holder.query("ROLLBACK");
         holder.release();
       };
     },
