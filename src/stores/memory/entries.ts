@@ -147,7 +147,7 @@ export class Entries {
   /** A later expiry leaves the entry where it is filed: the sweep files it anew. */
   expireAt(ref: Ref, expiresAt: number, now: number): void {
     const isEarlier = expiresAt < this.expiresAt(ref);
-    this.#setTimes(ref, expiresAt, this.version(ref));
+    this.#setExpiry(ref, expiresAt);
     if (isEarlier) this.refile(ref, now);
   }
 
@@ -198,16 +198,21 @@ export class Entries {
     this.#arena.set(ref, FORM, (this.#form(ref) & ~0xffff) | (form & 0xffff));
   }
 
-  #setTimes(ref: Ref, expiresAt: number, version: number): void {
+  #setExpiry(ref: Ref, expiresAt: number): void {
     const whole = Math.min(Math.max(0, Math.ceil(expiresAt)), MAX_INSTANT);
     this.#arena.set(ref, EXPIRES_AT, whole);
+    this.#arena.set(ref, HIGHS, (this.#arena.get(ref, HIGHS) & 0xffff) | (Math.floor(whole / 2 ** 32) << 16));
+  }
+
+  #setVersion(ref: Ref, version: number): void {
     this.#arena.set(ref, VERSION, version);
-    this.#arena.set(ref, HIGHS, (Math.floor(whole / 2 ** 32) << 16) | Math.floor(version / 2 ** 32));
+    this.#arena.set(ref, HIGHS, (this.#arena.get(ref, HIGHS) & ~0xffff) | Math.floor(version / 2 ** 32));
   }
 
   #write(ref: Ref, form: number, key: string, { value, expiresAt, owner }: SessionWrite, version: number): void {
     this.#setForm(ref, form);
-    this.#setTimes(ref, expiresAt, version);
+    this.#setExpiry(ref, expiresAt);
+    this.#setVersion(ref, version);
     this.bytes += value.length;
     if (owner !== undefined) this.#arena.set(ref, this.#ownerWord + 3, textInfo(owner));
     if (form & LARGE) {
