@@ -37,13 +37,13 @@ export class ReaderLock {
   hold(): void {
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => this.#release(), HOLD).unref();
-    if ((statSync(this.#log, { throwIfNoEntry: false })?.size ?? Infinity) > LOG) return;
-    this.#isHeld = true;
     try {
+      if ((statSync(this.#log, { throwIfNoEntry: false })?.size ?? Infinity) > LOG) return;
+      this.#isHeld = true;
       // The transaction has the lock from its first look on.
       this.#database.exec("BEGIN; SELECT 1 FROM sqlite_schema");
     } catch {
-      // The reads go without.
+      // The reads go without. What is at the path of an open file may be hidden from this process by now.
     }
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rmSync, statSync } from "node:fs";
+import { renameSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, describe, test } from "node:test";
@@ -27,6 +27,17 @@ describe("the lock that reads of a file share", () => {
     assert.equal(isLocked(), true);
     for (const end = Date.now() + 10_000; isLocked(); await sleep(5)) assert.ok(Date.now() < end, "it never goes");
     other.close();
+    await store.close();
+  });
+
+  test("is done without where the path of an open file can't be looked at any more", async () => {
+    const path = join(folder, "unseen");
+    const store = file({ path });
+    await store.create("key", { value: Buffer.alloc(10), expiresAt });
+    renameSync(path, `${path} moved`);
+    symlinkSync("unseen", path);
+    assert.throws(() => statSync(path), { code: "ELOOP" });
+    assert.ok(await store.read("key", touchUntil));
     await store.close();
   });
 
