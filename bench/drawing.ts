@@ -63,7 +63,9 @@ export function draw(
   // Letters lie on what has the tooltip.
   const style = `<style>text { pointer-events: none } @media (prefers-color-scheme: dark) { ${dark.join(" ")} }</style>`;
   const title = `<title id="title">${escaped(words.title)}</title><desc id="desc">${escaped(words.text)}</desc>`;
-  return `${svg.replace(/^<svg([^>]*)>/, `<svg$1 role="img" aria-labelledby="title desc">${title}${style}`)}\n`;
+  // By a function, because a text may hold "$1".
+  const begin = (_: string, given: string) => `<svg${given} role="img" aria-labelledby="title desc">${title}${style}`;
+  return `${svg.replace(/^<svg([^>]*)>/, begin)}\n`;
 }
 
 function escaped(text: string): string {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CookieJar } from "../bench/cookies.ts";
+import { draw } from "../bench/drawing.ts";
 import { flameGraph, placed } from "../bench/flame-graph.ts";
 import type { LatencyResults } from "../bench/latency.ts";
 import { latencyPlot } from "../bench/plots.ts";
@@ -81,6 +82,11 @@ describe("the plots", () => {
     const widthWith = (situation: string) => Number(/width="(\d+)"/.exec(plot(situation))![1]);
     assert.ok(widthWith("m".repeat(200)) - widthWith("m".repeat(100)) > 900);
   });
+});
+
+test("a picture's words are what they are, dollars too", () => {
+  const svg = draw({}, { width: 100, height: 100 }, { title: "Costs", text: "from $1 to $178 & more" });
+  assert.match(svg, /<desc id="desc">from \$1 to \$178 &amp; more<\/desc>/);
 });
 
 describe("a profile's stacks", () => {
