@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 /** Reads what a script is told. Says how it is used, and ends, if `--help` asks for that or `read` throws. */
 export function readArguments<Read>(usage: string, read: () => Read): Read {
@@ -32,7 +33,7 @@ export function count(option: string, value: string | undefined, otherwise: numb
 }
 
 /** Where results go. Made at once, so that a place that can't be written is known before hours of measuring. */
-export function folder(path = new URL("results", import.meta.url).pathname): string {
+export function folder(path = fileURLToPath(new URL("results", import.meta.url))): string {
   mkdirSync(path, { recursive: true });
   return path;
 }
