@@ -176,6 +176,40 @@ describe("a clock that leaps", () => {
   });
 });
 
+describe("a write that fails for want of memory changes nothing", () => {
+  const owned = (text: string, owner: string) => ({ ...session(), value: Buffer.from(text), owner });
+  const cases = [
+    { what: "a page", made: "ArrayBuffer", length: 3_000 },
+    { what: "a large value", made: "Uint8Array", length: 10_000 },
+  ] as const;
+  for (const { what, made, length } of cases) {
+    test(what, async () => {
+      const store = memory();
+      const names = ["a", "b", "c", "d"];
+      const versions = await Promise.all(names.map((name) => store.create(name, owned(name, name))));
+      const late = owned("x".repeat(length), "late");
+      const native = globalThis[made];
+      Object.assign(globalThis, {
+        [made]: function refuse() {
+          throw new RangeError("Array buffer allocation failed");
+        },
+      });
+      const failing = [store.update("a", late, versions[0]!), store.create("e", late)];
+      Object.assign(globalThis, { [made]: native });
+      for (const write of failing) await assert.rejects(write, RangeError);
+
+      for (const [index, name] of names.entries()) {
+        const { value, owner, version } = (await store.read(name))!;
+        assert.deepEqual([Buffer.from(value).toString(), owner, version], [name, name, versions[index]]);
+        assert.deepEqual(await keys(store, name), [name]);
+      }
+      assert.equal(await store.read("e"), undefined);
+      for (const name of names) assert.equal(await store.delete(name), true);
+      assert.deepEqual(await keys(store), []);
+    });
+  }
+});
+
 test("limits are positive numbers", () => {
   for (const wrong of [0, -1, Number.NaN, "10", null]) {
     for (const option of ["maxSessions", "maxBytes"]) {

@@ -62,13 +62,14 @@ export class Entries {
   add(key: string, session: SessionWrite, version: number, now: number): Ref {
     const packed = this.#pack(key);
     const form = formOf(key, packed.isWhole, session);
+    const kept = withOwnBytes(form, session);
     const ref = this.#arena.allocate(this.#size(form, key, session));
     this.#arena.set(ref, FORM, packed.e << 16);
     this.#arena.set(ref, KEY, packed.a);
     this.#arena.set(ref, KEY + 1, packed.b);
     this.#arena.set(ref, KEY + 2, packed.c);
     this.#arena.set(ref, KEY + 3, packed.d);
-    this.#write(ref, form, key, session, version);
+    this.#write(ref, form, key, kept, version);
     this.#index.add(packed.hash, ref);
     this.#expiry.file(ref, session.expiresAt, now);
     if (session.owner !== undefined) this.#owners.add(ref, session.owner);
@@ -83,14 +84,17 @@ export class Entries {
     const owner = this.owner(ref);
     const sameOwner = owner === session.owner;
     const isEarlier = session.expiresAt < this.expiresAt(ref);
+    const form = formOf(key, !(before & OTHER_KEY), session);
+    // What may fail for want of memory comes first, while the entry is whole.
+    const kept = withOwnBytes(form, session);
+    const at = this.#roomInstead(ref, this.#size(form, key, session));
     if (owner !== undefined && !sameOwner) this.#owners.remove(ref);
     this.bytes -= this.#valueLength(ref);
     if (before & LARGE) this.#large.delete(ref);
     // Until it is written anew, the entry is what a move can carry along.
     this.#setForm(ref, before & (sameOwner ? OTHER_KEY | OWNED : OTHER_KEY));
-    const form = formOf(key, !(before & OTHER_KEY), session);
-    const at = this.#resize(ref, this.#size(form, key, session));
-    this.#write(at, form, key, session, version);
+    if (at !== ref) this.#move(ref, at);
+    this.#write(at, form, key, kept, version);
     if (session.owner !== undefined && !sameOwner) this.#owners.add(at, session.owner);
     if (isEarlier) this.refile(at, now);
   }
@@ -216,7 +220,7 @@ export class Entries {
     this.bytes += value.length;
     if (owner !== undefined) this.#arena.set(ref, this.#ownerWord + 3, textInfo(owner));
     if (form & LARGE) {
-      this.#large.set(ref, { key, owner, value: new Uint8Array(value) });
+      this.#large.set(ref, { key, owner, value });
       return;
     }
     const { bytes } = this.#arena.page(ref);
@@ -232,14 +236,16 @@ export class Entries {
     bytes.set(value, at);
   }
 
-  /** Gives the entry room of another size, with its words, but nothing behind them. */
-  #resize(ref: Ref, size: number): Ref {
-    if (this.#arena.fits(ref, size)) return ref;
-    const to = this.#arena.allocate(size);
+  /** Room of another size for the entry, or where it is if that takes the same. */
+  #roomInstead(ref: Ref, size: number): Ref {
+    return this.#arena.fits(ref, size) ? ref : this.#arena.allocate(size);
+  }
+
+  /** Takes the entry there, with its words, but nothing behind them. */
+  #move(ref: Ref, to: Ref): void {
     this.#arena.copy(ref, to, LEAST);
     this.#moved(ref, to);
     this.#arena.free(ref);
-    return to;
   }
 
   #moved(from: Ref, to: Ref): void {
@@ -357,6 +363,11 @@ function formOf(key: string, isWhole: boolean, { value, owner }: SessionWrite): 
   const kind = (isWhole ? 0 : OTHER_KEY) | (owner === undefined ? 0 : OWNED);
   const rest = textLengths(isWhole ? undefined : key, owner) + value.length;
   return LEAST + rest > LONGEST ? kind | LARGE : kind | value.length;
+}
+
+/** The caller's bytes may change later, and what is not in the arena is not copied there. */
+function withOwnBytes(form: number, session: SessionWrite): SessionWrite {
+  return form & LARGE ? { ...session, value: new Uint8Array(session.value) } : session;
 }
 
 function textLengths(key: string | undefined, owner: string | undefined): number {
