@@ -48,8 +48,10 @@ export async function serve(sessions: Sessions<Pockets>, ask: Ask, request: Sess
   }
   if (!session.has("root")) session.data.root = ask.name;
   await change(session, ask, seen);
+  // Not after the save: a server may be paused between the store's writing and its hearing of it, for longer than a lease.
+  const leave = now();
   const done = ask.kind === "login" ? await session.regenerate() : !ask.save || (await session.save());
-  return { ...found, seen, done, ...(ask.kind === "serial" && { hold: [enter, now()] }) };
+  return { ...found, seen, done, ...(ask.kind === "serial" && { hold: [enter, leave] }) };
 }
 
 /** Readers look at everything. Writers leave alone what they don't write: it must come through untouched. */
