@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Breaker } from "./breaker.ts";
+import { handedOver } from "./claims.ts";
 import { Deadlines } from "./deadlines.ts";
 import { CoatcheckError, StoreError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import { judgeCreate, judgeDelete, judgeUpdate, NOT_DONE, UNKNOWN, type Verdict } from "./lost-answers.ts";
 import { readPastCopies } from "./past-copies.ts";
-import type { SessionStore, StoredSession } from "./store.ts";
+import type { ClaimedSession, SessionStore, StoredSession } from "./store.ts";
 
 export interface GuardOptions {
   /** Milliseconds that an operation may take, with all that is tried again. */
@@ -204,7 +205,23 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
     };
   }
   if (store.claimExpired) {
-    guard.claimExpired = (now, limit) => once("claimExpired", () => store.claimExpired!(now, limit));
+    // What was removed for a sweep that no longer waited for it: the next one gets it, as nobody else will.
+    const late: ClaimedSession[] = [];
+    guard.claimExpired = (now, limit) =>
+      handedOver(async (claimed) => {
+        claimed.push(...late.splice(0, limit));
+        if (claimed.length === limit) return;
+        let claiming: Promise<ClaimedSession[]> | undefined;
+        const claim = () => {
+          claiming = store.claimExpired!(now, limit - claimed.length);
+          return claiming;
+        };
+        const found = await once("claimExpired", claim, async (error) => {
+          claiming?.then((found) => late.push(...found), () => {}); // biome-ignore format: one line
+          throw error;
+        });
+        claimed.push(...found);
+      });
   }
   if (store.watch) guard.watch = (listener, onListening) => once("watch", () => store.watch!(listener, onListening));
   // What is answered at once needs no time limit, and asks nobody who may be down.

@@ -63,7 +63,7 @@ export interface Sessions<Data extends object = SessionData> {
   /** Listens to an event. Returns a function that stops it. */
   on<Name extends keyof SessionEvents>(name: Name, listener: (event: SessionEvents[Name]) => void): () => void;
   /**
-   * Waits for commits under way, up to `storeTimeout`, and closes the store. From then on `open` throws a StoreError.
+   * Waits for commits and sweeps under way, up to `storeTimeout`, and closes the store. From then on `open` throws a StoreError.
    * Call it once the server takes no more requests.
    * @throws StoreError if the store did not close in time.
    */
@@ -179,7 +179,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
         for (const { key, value } of sessions) events.ended(key, "expired", openWithoutTicket(key, value));
       }
       total += sessions.length;
-      if (claimed.length < SWEEP_BATCH) return total;
+      if (claimed.length < SWEEP_BATCH || closing !== undefined) return total;
       await new Promise(setImmediate); // requests go first
     }
   }
@@ -196,7 +196,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       timer = setTimeout(run, Math.min(pause, LONGEST_TIMER)).unref();
     };
     // A failure is reported by the guard, and the next round tries again.
-    const run = () => void sweep().then(next, next);
+    const run = () => void commits.track(sweep()).then(next, next);
     next();
     return () => {
       stopped = true;
@@ -236,7 +236,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       return count;
     },
 
-    sweep,
+    sweep: () => commits.track(sweep()),
     on: (name, listener) => events.on(name, listener),
 
     close() {

@@ -8,7 +8,8 @@ import { createSessions } from "../src/sessions.ts";
 import type { SessionStore } from "../src/store.ts";
 import { memory } from "../src/stores/memory.ts";
 import { Browser } from "./support/browser.ts";
-import { all, type Data, key, named, setUp } from "./support/set-up.ts";
+import { stall } from "./support/farm.ts";
+import { all, clock, type Data, key, MINUTE, named, setUp } from "./support/set-up.ts";
 import { type Operation, SECRET, type WatchedStore, watched } from "./support/stores.ts";
 
 const REFUSED = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
@@ -248,6 +249,23 @@ describe("retries", () => {
     await isStoreError(store.read("k"), REFUSED);
     assert.deepEqual(inner.calls, ["read", "read", "read", "read"]);
     assert.equal(errors.length, 4);
+  });
+
+  test("what a sweep has removed too late is given to the next one, once and within its limit", async (t) => {
+    const tick = clock(t);
+    const inner = watched();
+    for (const key of ["a", "b", "c"]) await inner.create(key, write());
+    const { store } = guard(inner, 30);
+    tick(2 * MINUTE);
+    const claim = stall(inner, "claimExpired");
+    await isStoreError(store.claimExpired!(Date.now(), 10));
+    claim.pass();
+    await sleep(1);
+    failing(inner, 1, ["claimExpired"]);
+    const given = [];
+    for (const limit of [2, 2, 2]) given.push(await store.claimExpired!(Date.now(), limit));
+    assert.deepEqual(given.map((sessions) => sessions.length), [2, 1, 0]); // biome-ignore format: one line
+    assert.deepEqual(given.flat().map(({ key }) => key).sort(), ["a", "b", "c"]); // biome-ignore format: one line
   });
 
   test("what takes from others, or gives a part, is not tried again", async () => {

@@ -7,7 +7,8 @@ import { startPostgres } from "./servers/postgres.ts";
 import { tempDir } from "./servers/process.ts";
 import { startRedis } from "./servers/redis.ts";
 import { CountingBrowser, startCounter } from "./support/counters.ts";
-import { type Data, setUp } from "./support/set-up.ts";
+import { settledWithin, stall } from "./support/farm.ts";
+import { clock, type Data, MINUTE, setUp } from "./support/set-up.ts";
 import { SECRET, watched } from "./support/stores.ts";
 
 const BROWSERS = 20;
@@ -110,6 +111,34 @@ describe("sessions.close()", () => {
     await assert.rejects(async () => late.commit(), /the store is closed; not asked to update/);
     assert.deepEqual(store.calls, []);
     await close();
+  });
+
+  test("waits for a sweep: what it has removed is reported, and it removes no more", async (t) => {
+    const tick = clock(t);
+    const { sessions, store } = setUp({ idleTimeout: "1m" });
+    let ended = 0;
+    sessions.on("end", () => ended++);
+    for (let i = 0; i < 501; i++) {
+      const session = await sessions.open(undefined);
+      session.set("n", i);
+      await session.commit();
+    }
+    tick(2 * MINUTE);
+    const claim = stall(store, "claimExpired");
+    const { close } = store;
+    let reported = 0;
+    store.close = () => {
+      reported = ended;
+      return close();
+    };
+    const sweeping = sessions.sweep();
+    await claim.reached;
+    const closing = sessions.close();
+    assert.equal(await settledWithin(closing, 20), false);
+    claim.pass();
+    await closing;
+    assert.equal(reported, 500, "one step of the sweep, before the store is closed");
+    assert.equal(await sweeping, 500);
   });
 
   test("closes once, however often it is called", async () => {

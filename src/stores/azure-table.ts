@@ -1,3 +1,4 @@
+import { handedOver } from "../claims.ts";
 import { type Duration, milliseconds } from "../duration.ts";
 import { StoreError } from "../errors.ts";
 import type { ClaimedSession, SessionStore } from "../store.ts";
@@ -247,9 +248,8 @@ export function azureTable(options: AzureTableOptions): SessionStore {
       }
     },
 
-    async claimExpired(now, limit) {
-      const claimed: ClaimedSession[] = [];
-      try {
+    claimExpired: (now, limit) =>
+      handedOver(async (claimed) => {
         for await (const page of query("claimExpired", `expiresAt le ${Math.floor(now)}L`, Math.min(limit, 1_000))) {
           for (let at = 0; at < page.length; ) {
             const part = page.slice(at, at + Math.min(PARALLEL, limit - claimed.length));
@@ -258,16 +258,11 @@ export function azureTable(options: AzureTableOptions): SessionStore {
               part.map((entity) => (entity.partitionKey.startsWith("o") ? tend(entity) : claim(entity))),
             );
             for (const answer of answers) if (answer.status === "fulfilled" && answer.value) claimed.push(answer.value);
-            if (claimed.length === limit) return claimed;
+            if (claimed.length === limit) return;
             for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
           }
         }
-      } catch (error) {
-        // What was removed has to be handed over, whatever became of the rest.
-        if (claimed.length === 0) throw error;
-      }
-      return claimed;
-    },
+      }),
   };
 }
 

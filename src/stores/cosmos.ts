@@ -1,7 +1,8 @@
 import type { Agent } from "node:https";
+import { handedOver } from "../claims.ts";
 import { type Duration, milliseconds } from "../duration.ts";
 import { StoreError } from "../errors.ts";
-import type { ClaimedSession, SessionStore } from "../store.ts";
+import type { SessionStore } from "../store.ts";
 import { opener } from "./azure/cosmos-client.ts";
 import { type Item, isLive, pack, ttlUntil, unpack } from "./azure/cosmos-item.ts";
 import { reads } from "./azure/cosmos-reads.ts";
@@ -185,32 +186,26 @@ export function cosmos(options: CosmosOptions): SessionStore {
   };
   if (!options.claimExpired) return store;
 
-  store.claimExpired = async (now, limit) => {
-    const claimed: ClaimedSession[] = [];
-    const claim = async (item: Item) => {
-      const unchanged = { accessCondition: { type: "IfMatch", condition: item._etag } };
-      const answer = await ask("claimExpired", ["missing", "changed"], (container, options) =>
-        container.item(item.id, item.id).delete({ ...options, ...unchanged }),
-      );
-      if (answer !== "missing" && answer !== "changed") claimed.push({ key: item.name ?? item.id, ...unpack(item) });
-    };
-    try {
+  store.claimExpired = (now, limit) =>
+    handedOver(async (claimed) => {
+      const claim = async (item: Item) => {
+        const unchanged = { accessCondition: { type: "IfMatch", condition: item._etag } };
+        const answer = await ask("claimExpired", ["missing", "changed"], (container, options) =>
+          container.item(item.id, item.id).delete({ ...options, ...unchanged }),
+        );
+        if (answer !== "missing" && answer !== "changed") claimed.push({ key: item.name ?? item.id, ...unpack(item) });
+      };
       const text = "SELECT * FROM c WHERE c.expires <= @now";
       for await (const page of query("claimExpired", text, { now }, Math.min(limit, 100))) {
         for (let at = 0; at < page.length; ) {
           const part = page.slice(at, at + Math.min(PARALLEL, limit - claimed.length));
           at += part.length;
           const answers = await Promise.allSettled(part.map(claim));
-          if (claimed.length === limit) return claimed;
+          if (claimed.length === limit) return;
           for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
         }
       }
-    } catch (error) {
-      // What was removed has to be handed over, whatever became of the rest.
-      if (claimed.length === 0) throw error;
-    }
-    return claimed;
-  };
+    });
   return store;
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { handedOver } from "../claims.ts";
 import { StoreError } from "../errors.ts";
-import type { ClaimedSession, SessionEntry, SessionStore, SessionWrite } from "../store.ts";
+import type { SessionEntry, SessionStore, SessionWrite } from "../store.ts";
 
 /** A place that keeps records under names, without compare-and-swap. */
 export interface Shelf {
@@ -140,20 +141,19 @@ export function onShelf(shelf: Shelf, shared: object, timeout: number): LastWrit
   };
   if (!shelf.keepsEnded) return store;
 
-  store.claimExpired = async (now, limit) => {
-    const claimed: ClaimedSession[] = [];
-    for await (const { key, expiresAt } of records("claimExpired")) {
-      if (claimed.length === limit) break;
-      if (expiresAt > now) continue;
-      await inTurn(key, async () => {
-        const found = await look("claimExpired", key);
-        if (found === undefined || found.expiresAt > now) return;
-        await ask("claimExpired", () => shelf.remove(key));
-        claimed.push({ key, ...contentOf(found) });
-      });
-    }
-    return claimed;
-  };
+  store.claimExpired = (now, limit) =>
+    handedOver(async (claimed) => {
+      for await (const { key, expiresAt } of records("claimExpired")) {
+        if (claimed.length === limit) return;
+        if (expiresAt > now) continue;
+        await inTurn(key, async () => {
+          const found = await look("claimExpired", key);
+          if (found === undefined || found.expiresAt > now) return;
+          await ask("claimExpired", () => shelf.remove(key));
+          claimed.push({ key, ...contentOf(found) });
+        });
+      }
+    });
   return store;
 }
 

@@ -280,6 +280,33 @@ describe("redis: what it costs and leaves behind", () => {
     await waitFor("the index to go", async () => (await server.cli("dbsize")) === "0");
   });
 
+  test("a sweep that breaks off hands over what it has removed", async (t) => {
+    const client = new Redis(server.url);
+    t.after(() => client.quit());
+    let passing = Infinity;
+    const breaking = {
+      status: "ready",
+      options: {},
+      sendCommand() {},
+      async callBuffer(command: string, args: string[]) {
+        if (command === "EVALSHA" && passing-- <= 0) throw new Error("the server is away");
+        return client.callBuffer(command, args);
+      },
+    };
+    const store = open(t, { client: breaking, notify: false, keepExpired: "1m", prefix: "breaking:" });
+    const keys = Array.from({ length: 5 }, newKey);
+    for (const key of keys) await store.create(key, { value, expiresAt: Date.now() + 100 });
+    await sleep(120);
+    const sweep = async () => (await store.claimExpired!(Date.now(), 100)).map(({ key }) => key);
+    passing = 2;
+    const first = await sweep();
+    assert.equal(first.length, 2);
+    await assert.rejects(sweep(), /the server is away/);
+    passing = Infinity;
+    const second = await sweep();
+    assert.deepEqual([...first, ...second].sort(), keys.sort());
+  });
+
   test("a call that the client sends twice, having lost the answer, is done once and succeeds", async (t) => {
     const client = new Redis(server.url);
     const twice = {

@@ -51,6 +51,25 @@ describe("fromUnstorage", () => {
     assert.deepEqual(await storage.getKeys(""), ["app:a:k"]);
   });
 
+  test("a sweep that breaks off hands over what it has removed", async () => {
+    const storage = plainStorage();
+    const store = fromUnstorage(storage);
+    const keys = [newKey(), newKey(), newKey()];
+    for (const key of keys) await store.create(key, session("x", Date.now() - 1));
+    const { removeItem } = storage;
+    let passing = 2;
+    storage.removeItem = async (key) => {
+      if (passing-- <= 0) throw new Error("the driver is away");
+      return removeItem(key);
+    };
+    const first = await store.claimExpired!(Date.now(), 10);
+    assert.equal(first.length, 2);
+    await assert.rejects(store.claimExpired!(Date.now(), 10), /the driver is away/);
+    storage.removeItem = removeItem;
+    const second = await store.claimExpired!(Date.now(), 10);
+    assert.deepEqual([...first, ...second].map(({ key }) => key).sort(), keys.sort());
+  });
+
   test("a driver that keeps nothing is an error", async () => {
     const store = fromUnstorage({ ...plainStorage(), setItem: async () => {} });
     await assert.rejects(store.create("k", session()), /read-only/);

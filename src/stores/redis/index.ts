@@ -1,3 +1,4 @@
+import { handedOver } from "../../claims.ts";
 import type { ClaimedSession, SessionChange, SessionStore, SessionWrite } from "../../store.ts";
 import { adapt } from "./clients.ts";
 import { commands } from "./commands.ts";
@@ -103,16 +104,15 @@ export function redis(options: RedisOptions): SessionStore {
   };
 
   if (keep > 0) {
-    store.claimExpired = async (now, limit) => {
-      const claimed: ClaimedSession[] = [];
-      // Each sweeper begins elsewhere, so that they do not queue for the same sessions.
-      const start = Math.floor(Math.random() * name.due.length);
-      const indexes = [...name.due.slice(start), ...name.due.slice(0, start)];
-      while (indexes.length > 0 && claimed.length < limit) {
-        await claimFrom(indexes.splice(0, INDEXES_AT_ONCE), now, limit, claimed);
-      }
-      return claimed;
-    };
+    store.claimExpired = (now, limit) =>
+      handedOver(async (claimed) => {
+        // Each sweeper begins elsewhere, so that they do not queue for the same sessions.
+        const start = Math.floor(Math.random() * name.due.length);
+        const indexes = [...name.due.slice(start), ...name.due.slice(0, start)];
+        while (indexes.length > 0 && claimed.length < limit) {
+          await claimFrom(indexes.splice(0, INDEXES_AT_ONCE), now, limit, claimed);
+        }
+      });
   }
 
   if (watching) {
@@ -167,7 +167,7 @@ export function redis(options: RedisOptions): SessionStore {
       );
       const candidates = (found as Buffer[][]).flat().slice(0, Number(room)).map(String);
       if (candidates.length === 0) return;
-      await Promise.all(
+      const answers = await Promise.allSettled(
         candidates.map(async (key) => {
           const reply = await command.run("claim", name.session(key), [], now);
           if (reply === null) return;
@@ -177,6 +177,7 @@ export function redis(options: RedisOptions): SessionStore {
           claimed.push(ownership ? { key, value, expiresAt, owner: ownership.owner } : { key, value, expiresAt });
         }),
       );
+      for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
     }
   }
 }
