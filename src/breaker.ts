@@ -46,10 +46,11 @@ export class Breaker {
     this.#events.emit("storeUp", { downFor });
   }
 
-  failed(error: StoreError): void {
+  /** `since`: when the store began to fail this call, by `performance.now()`. */
+  failed(error: StoreError, since: number): void {
     if (this.isOpen) return;
     const now = performance.now();
-    if (this.#failures++ === 0) this.#failingSince = now;
+    if (this.#failures++ === 0) this.#failingSince = since;
     if (this.#failures < FAILURES_TO_OPEN || now - this.#failingSince < FAILING_FOR) return;
     this.#openedAt = now;
     this.#waitForProbe(FIRST_PAUSE);

@@ -20,6 +20,8 @@ type Recover<T> = (error: StoreError, until: number) => Promise<T>;
 
 const ATTEMPTS = 4;
 const FIRST_PAUSE = 30;
+// How late a time limit is noticed, in milliseconds, where the process was stopped or busy: answers may lie there unread.
+const STOOD_STILL = 100;
 
 /**
  * A store that fails as a StoreError, in bounded time, and without being asked at all while it is known to be down.
@@ -56,14 +58,14 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
    */
   function ask<T>(operation: string, run: () => Promise<T>, recover?: Recover<T>, until?: number): Promise<T> {
     return new Promise((resolve, reject) => {
-      const fail = (cause: unknown) => {
-        const error = reported(operation, cause);
+      const fail = (cause: unknown, since = silentSince(wait.dueAt)) => {
+        const error = reported(operation, cause, since);
         if (recover !== undefined && error instanceof StoreError) resolve(recover(error, wait.dueAt));
         else reject(error);
       };
       const wait = deadlines.begin(operation, fail, until);
       const failInTime = (cause: unknown) => {
-        if (deadlines.end(wait)) fail(cause);
+        if (deadlines.end(wait)) fail(cause, performance.now());
       };
       try {
         run().then((answer) => {
@@ -77,6 +79,12 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
     });
   }
 
+  /** A call that ran out of time has been failing since it began, unless this process itself stood still. */
+  function silentSince(dueAt: number): number {
+    const now = performance.now();
+    return now - dueAt > STOOD_STILL ? now : dueAt - timeout;
+  }
+
   function once<T>(operation: string, run: () => Promise<T>, recover?: Recover<T>, until?: number): Promise<T> {
     try {
       admit(operation);
@@ -86,14 +94,14 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
     return ask(operation, run, recover, until);
   }
 
-  function reported(operation: string, cause: unknown): CoatcheckError {
+  function reported(operation: string, cause: unknown, since: number): CoatcheckError {
     // The store is well and refuses what it was given, such as a session above its limit.
     if (cause instanceof CoatcheckError && !(cause instanceof StoreError)) {
       breaker.succeeded();
       return cause;
     }
     const error = asStoreError(operation, cause);
-    breaker.failed(error);
+    breaker.failed(error, since);
     events.emit("storeError", { operation, error });
     return error;
   }

@@ -502,6 +502,29 @@ describe("the circuit breaker", () => {
     assert.ok(found.every((session) => session !== undefined));
   });
 
+  /** What becomes of a read after five have hung, by a clock that says they waited for so long. */
+  async function afterHanging(t: TestContext, milliseconds: number) {
+    const inner = watched();
+    const { store } = guard(inner, 150);
+    let now = 1_000_000;
+    t.mock.method(performance, "now", () => now);
+    inner.before = never;
+    const hanging = Promise.allSettled(Array.from({ length: 5 }, () => store.read("k")));
+    now += milliseconds;
+    await hanging;
+    inner.before = undefined;
+    return store.read("k");
+  }
+
+  test("calls that all ran out of time at one moment open it: the store has been silent for as long", async (t) => {
+    const error = await isStoreError(afterHanging(t, 150));
+    assert.match(error.message, /down; not asked to read$/);
+  });
+
+  test("calls that ran out of time while the process stood still open nothing", async (t) => {
+    assert.equal(await afterHanging(t, 400), undefined);
+  });
+
   test("lets one call try after each pause; the pauses grow, but not for long; a success closes it", async (t) => {
     t.mock.method(Math, "random", () => 0.9);
     const { inner, store, told, pass } = await opened(t);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { createSessions, type SessionStore, type Sessions } from "../src/index.ts";
+import { createSessions, type Duration, type SessionStore, type Sessions } from "../src/index.ts";
 import { postgres } from "../src/stores/postgres.ts";
 import { redis } from "../src/stores/redis/index.ts";
 import { startPostgres } from "./servers/postgres.ts";
@@ -40,12 +40,12 @@ for (const { name, start, open } of servers) {
     let proxy: TcpFaultProxy;
     const opened: Sessions<Data>[] = [];
 
-    function farm(port: number): Sessions<Data> {
+    function farm(port: number, storeTimeout: Duration = "1s"): Sessions<Data> {
       const sessions = createSessions<Data>({
         store: open(port),
         secret: SECRET,
         sweepInterval: false,
-        storeTimeout: "1s",
+        storeTimeout,
       });
       opened.push(sessions);
       return sessions;
@@ -62,7 +62,7 @@ for (const { name, start, open } of servers) {
     });
 
     test("an increment whose commit resolves counts once; one whose commit fails, once or not at all", async (t) => {
-      const direct = farm(server.port);
+      const direct = farm(server.port, "30s");
       const apart = [farm(proxy.port), farm(proxy.port)];
       const totals = { saved: 0, failed: 0, failedButDone: 0, faults: 0 };
 
@@ -128,7 +128,7 @@ for (const { name, start, open } of servers) {
     });
 
     test("a session that begins while answers are lost begins once, for its browser", async () => {
-      const direct = farm(server.port);
+      const direct = farm(server.port, "30s");
       const sessions = farm(proxy.port);
       const before = await sessions.count(); // and it is connected
       const browsers = ["cut", "lose the answer", "half close"].map(() => new Browser<Data>(sessions));
