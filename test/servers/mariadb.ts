@@ -13,9 +13,11 @@ export async function startMariadb(settings: Record<string, string> = {}): Promi
   const user = serverUser("mysql");
   const dir = ownedDir("mariadb", user);
   const data = join(dir, "data");
+  // Its own: a server that starts removes what others keep in a common one.
+  const tmpdir = `--tmpdir=${dir}`;
   await run(
     "mariadb-install-db",
-    ["--no-defaults", `--datadir=${data}`, "--auth-root-authentication-method=normal", "--skip-test-db"],
+    ["--no-defaults", `--datadir=${data}`, tmpdir, "--auth-root-authentication-method=normal", "--skip-test-db"],
     { ...user, cwd: dir },
   );
   const port = await freePort();
@@ -35,7 +37,7 @@ export async function startMariadb(settings: Record<string, string> = {}): Promi
   const server = await launch({
     name: `mariadbd on port ${port}`,
     command: "/usr/sbin/mariadbd",
-    args: ["--no-defaults", ...Object.entries(all).map(([name, value]) => `--${name}=${value}`)],
+    args: ["--no-defaults", tmpdir, ...Object.entries(all).map(([name, value]) => `--${name}=${value}`)],
     cwd: dir,
     ...user,
     ready: () => run("mariadb-admin", [...client, "ping"]).then(() => true),
