@@ -63,8 +63,8 @@ export interface Sessions<Data extends object = SessionData> {
   /** Listens to an event. Returns a function that stops it. */
   on<Name extends keyof SessionEvents>(name: Name, listener: (event: SessionEvents[Name]) => void): () => void;
   /**
-   * Waits for commits and sweeps under way, up to `storeTimeout`, and closes the store. From then on `open` throws a StoreError.
-   * Call it once the server takes no more requests.
+   * Waits for commits and sweeps under way, up to `storeTimeout`, and closes the store. From then on `open` throws a
+   * StoreError. Call it once the server takes no more requests.
    * @throws StoreError if the store did not close in time.
    */
   close(): Promise<void>;
