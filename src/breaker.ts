@@ -16,6 +16,7 @@ export class Breaker {
   readonly #events: Events;
   #failures = 0;
   #failingSince = 0;
+  #wellAt = 0;
   #openedAt: number | undefined;
   #pause = 0;
   #probeAt = 0;
@@ -38,8 +39,10 @@ export class Breaker {
     this.#waitForProbe(Math.min(this.#pause * 2, LONGEST_PAUSE));
   }
 
-  succeeded(): void {
+  /** `asked`: when the call began that the store has answered, by `performance.now()`. */
+  succeeded(asked: number): void {
     this.#failures = 0;
+    if (asked > this.#wellAt) this.#wellAt = asked;
     if (this.#openedAt === undefined) return;
     const downFor = Math.round(performance.now() - this.#openedAt);
     this.#openedAt = undefined;
@@ -50,7 +53,8 @@ export class Breaker {
   failed(error: StoreError, since: number): void {
     if (this.isOpen) return;
     const now = performance.now();
-    if (this.#failures++ === 0) this.#failingSince = since;
+    // What one broken connection leaves unanswered says nothing about a store that has answered others meanwhile.
+    if (this.#failures++ === 0) this.#failingSince = Math.max(since, this.#wellAt);
     if (this.#failures < FAILURES_TO_OPEN || now - this.#failingSince < FAILING_FOR) return;
     this.#openedAt = now;
     this.#waitForProbe(FIRST_PAUSE);

@@ -70,7 +70,7 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
       try {
         run().then((answer) => {
           if (!deadlines.end(wait)) return;
-          breaker.succeeded();
+          breaker.succeeded(wait.dueAt - timeout);
           resolve(answer);
         }, failInTime);
       } catch (cause) {
@@ -97,7 +97,7 @@ function guardOne(store: SessionStore, { timeout, uniqueValues }: GuardOptions, 
   function reported(operation: string, cause: unknown, since: number): CoatcheckError {
     // The store is well and refuses what it was given, such as a session above its limit.
     if (cause instanceof CoatcheckError && !(cause instanceof StoreError)) {
-      breaker.succeeded();
+      breaker.succeeded(since);
       return cause;
     }
     const error = asStoreError(operation, cause);

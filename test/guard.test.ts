@@ -502,23 +502,32 @@ describe("the circuit breaker", () => {
     assert.ok(found.every((session) => session !== undefined));
   });
 
-  /** What becomes of a read after five have hung, by a clock that says they waited for so long. */
-  async function afterHanging(t: TestContext, milliseconds: number) {
+  /**
+   * What becomes of a read after five have hung, by a clock that says they waited for so long. With `answered`, another was
+   * answered a millisecond before.
+   */
+  async function afterHanging(t: TestContext, milliseconds: number, { answered = false } = {}) {
     const inner = watched();
     const { store } = guard(inner, 150);
     let now = 1_000_000;
     t.mock.method(performance, "now", () => now);
     inner.before = never;
     const hanging = Promise.allSettled(Array.from({ length: 5 }, () => store.read("k")));
-    now += milliseconds;
-    await hanging;
     inner.before = undefined;
+    now += milliseconds - 1;
+    if (answered) await store.read("k");
+    now += 1;
+    await hanging;
     return store.read("k");
   }
 
   test("calls that all ran out of time at one moment open it: the store has been silent for as long", async (t) => {
     const error = await isStoreError(afterHanging(t, 150));
     assert.match(error.message, /down; not asked to read$/);
+  });
+
+  test("calls that ran out of time while the store answered others open nothing", async (t) => {
+    assert.equal(await afterHanging(t, 150, { answered: true }), undefined);
   });
 
   test("calls that ran out of time while the process stood still open nothing", async (t) => {
