@@ -1,11 +1,11 @@
+// Draws the picture of docs/capacity.md: servers, shards and money by users.
 import type { CustomSeriesOption, SeriesOption } from "echarts";
-import type { Need } from "./capacity.ts";
 import { colours, draw, widthOf } from "./drawing.ts";
 
 const SIZE = { width: 330, height: 330 };
 const GAP = 76;
 const TOP = 104;
-/** Seen on light pages and on dark ones. Who needs about the same has another kind of line, too. */
+/** Visible on light and dark pages. Stores with similar needs also differ in the kind of line. */
 const LINES: readonly { color: string; type: "solid" | "dashed" | "dotted" }[] = [
   { color: "#8b949e", type: "dotted" },
   { color: "#d1495b", type: "solid" },
@@ -15,14 +15,14 @@ const LINES: readonly { color: string; type: "solid" | "dashed" | "dotted" }[] =
   { color: "#8f68d6", type: "solid" },
   { color: "#8f68d6", type: "dashed" },
 ];
-/** What lies over the others, and over the bands, is seen with them. */
+/** Dashed and dotted lines are drawn over solid ones, so that both show. */
 const ORDER = { solid: 2, dashed: 3, dotted: 4 };
 const DASHES = { solid: undefined, dashed: [5, 5], dotted: [3, 3] };
 
 interface Panel {
   title: string;
   axis: { min: number; unit: string };
-  /** Undefined: nothing to show. */
+  /** Undefined if there is nothing to show. */
   range(need: Need): readonly [low: number, high: number] | undefined;
 }
 
@@ -40,7 +40,7 @@ const PANELS: readonly Panel[] = [
   { title: "dollars a month; bands: least to most", axis: { min: 10, unit: "$" }, range: ({ dollars }) => dollars },
 ];
 
-/** Servers, shards and money for each store, by users at the same time. */
+/** Servers, shards and money for each store, by concurrent users. */
 export function capacityPlot(needs: readonly Need[]): string {
   const stores = [...Map.groupBy(needs, ({ name }) => name.replaceAll("`", ""))];
   const leftOf = (i: number) => 56 + i * (SIZE.width + GAP);
@@ -48,7 +48,7 @@ export function capacityPlot(needs: readonly Need[]): string {
     ...{ text, left, top, padding: 0 },
     textStyle: { fontSize, color: colours.text },
   });
-  const heading = "What a farm needs, by users at the same time (a model; steps of ten times)";
+  const heading = "What a farm needs, by concurrent users (a model; logarithmic scale)";
   const million = needs.filter(({ users }) => Math.round(users) === 1e6);
   return draw(
     {
@@ -78,7 +78,7 @@ export function capacityPlot(needs: readonly Need[]): string {
   );
 }
 
-/** A line, and a band where it is a range. */
+/** A line, with a band if the values are ranges. */
 function line(
   needs: readonly Need[],
   range: Panel["range"],
@@ -143,4 +143,20 @@ function inWords({ name, servers, nodesText, dollars: [low, high] }: Need): stri
     `$${short(low)} to $${short(high)} a month`,
   ];
   return `${name.replaceAll("`", "")} ${parts.join(", ")}`;
+}
+
+/** What one store needs for a number of users. */
+export interface Need {
+  name: string;
+  users: number;
+  /** CPUs that sessions take in the servers. Undefined if not measured. */
+  servers?: number;
+  /** The store's load, for the table. */
+  store: string;
+  gib: number;
+  /** Machines of the store without standbys, or partitions or accounts of a service. */
+  nodes: number;
+  nodesText: string;
+  /** The lowest and the highest price a month. */
+  dollars: readonly [number, number];
 }

@@ -1,23 +1,22 @@
-// node bench/capacity.ts: computes the tables of docs/capacity.md from results/bench.json and bytes.json, and writes them
-// there, and draws results/capacity.svg. A model: what is measured and what is assumed stands in that page.
+// node bench/capacity.ts: computes the tables of docs/capacity.md and draws results/capacity.svg.
 import { readFileSync, writeFileSync } from "node:fs";
 import type { StoreBytes } from "./bytes/run.ts";
-import { capacityPlot } from "./capacity-plot.ts";
+import { capacityPlot, type Need } from "./capacity-plot.ts";
 import { table } from "./report.ts";
 import type { Results } from "./results.ts";
 import type { ScenarioName } from "./scenarios.ts";
 
-/** What users do. A visit of 20 minutes has 40 requests, of which one begins the session. */
+/** A visit of 20 minutes has 40 requests, and the first of them begins the session. */
 const REQUESTS_A_MINUTE = 2;
 const MIX: Record<ScenarioName, number> = { read: 0.775, change: 0.2, new: 0.025 };
-/** Who has left is still there for the idle timeout, as long as a visit. */
+/** The session of a user who has left stays for the idle timeout, which is as long as a visit. */
 const SESSIONS_A_USER = 2;
-/** Of a CPU, at the busiest hour. The rest is for what fails and for what surprises. */
+/** The share of a CPU in use at the busiest hour. The rest is a reserve for failures and peaks. */
 const UTILIZATION = 0.5;
-/** Of Redis or a database that is not to be lost with its machine. */
-const COPIES = 2;
+/** Redis or a database with a standby, so that the loss of a machine loses no data. */
+const REPLICAS = 2;
 const NODE_GIB = 16;
-/** The nodes of a Cluster take so many times a lone server's CPU, as bench:scale measures it: fewer commands come at once. */
+/** CPU of a Cluster's nodes against that of a single server, measured by bench:scale: a node gets smaller batches of commands. */
 const CLUSTER = 1.5;
 /** US dollars a month: the lowest and the highest price. */
 const CPU_PRICE = [15, 45] as const;
@@ -26,9 +25,10 @@ const DISK_PRICE = [0.08, 0.25] as const;
 const HOURS = 730;
 const GIB = 2 ** 30;
 
+/** A store. docs/capacity.md says what of the model is measured (results/bench.json and bytes.json) and what is assumed. */
 interface Model {
   name: string;
-  /** The row of the benchmark whose CPU times count. */
+  /** The row of the benchmark that the CPU times come from. */
   id: string;
   /** Bytes of a session of 1 KB in the database. */
   bytes: number;
@@ -36,7 +36,7 @@ interface Model {
 }
 
 const bytes = resultsOf<StoreBytes>("bytes");
-/** Of a session of 1 KB in the store, after some life. */
+/** Bytes of a session of 1 KB in the store, after churn. */
 const bytesIn = (store: keyof StoreBytes) => bytes[store].each["1 KB"].churned;
 
 const MODELS: readonly Model[] = [
@@ -47,36 +47,19 @@ const MODELS: readonly Model[] = [
   { name: "`mysql`", id: "coatcheck-express+mysql", bytes: bytesIn("mysql") },
 ];
 
-/** Azure's services are paid by what they are asked for. What a session of 1 KB takes there is not measured. */
+/** Azure bills its services by requests. The bytes of a session of 1 KB are an estimate there, not measured. */
 const SERVICE_BYTES = 1_400;
 const COSMOS = { read: 1, change: 1 + 11, new: 7, dollarsPerUnitHour: 0.008 / 100, dollarsPerGib: 0.25 };
 const TABLE = { read: 1, change: 2, new: 1, dollarsPerMillion: 0.036, dollarsPerGib: 0.045 };
 
-/** Paid for the mean (half of the busiest hour), or for the busiest hour at the utilization of everything else. */
+/** Billed for the mean (half of the busiest hour), or for the busiest hour at the utilization of everything else. */
 const SHARES = [0.5, 1 / UTILIZATION] as const;
-
-/** What one store needs for so many users. */
-export interface Need {
-  name: string;
-  users: number;
-  /** CPUs that sessions take in the servers. Undefined: not measured. */
-  servers?: number;
-  /** What the store has to do, for the table. */
-  store: string;
-  gib: number;
-  /** Machines of the store, standbys not counted; partitions or accounts of a service. */
-  nodes: number;
-  nodesText: string;
-  /** A month, the lowest and the highest. */
-  dollars: readonly [number, number];
-}
-
 const { rows, date } = resultsOf<Results>("bench");
 
 const page = new URL("../docs/capacity.md", import.meta.url);
 const text = readFileSync(page, "utf8");
 const computed = [1e6, 1e8].flatMap((users) => [
-  `### ${users.toLocaleString("en")} users at the same time`,
+  `### ${users.toLocaleString("en")} concurrent users`,
   "",
   `${Math.round(requestsASecond(users)).toLocaleString("en")} requests a second, ${(users * SESSIONS_A_USER).toLocaleString("en")} sessions.`,
   "",
@@ -97,7 +80,7 @@ function resultsOf<Of>(name: string): Of {
   return JSON.parse(readFileSync(new URL(`results/${name}.json`, import.meta.url), "utf8")) as Of;
 }
 
-/** Ten in each step of ten times, the ends among them. */
+/** Ten values for each power of ten, both ends included. */
 function steps(from: number, to: number): number[] {
   const count = Math.round(Math.log10(to / from) * 10);
   return Array.from({ length: count + 1 }, (_, i) => from * 10 ** (i / 10));
@@ -123,18 +106,18 @@ function need({ name, id, bytes, memory }: Model, users: number): Need[] {
   const alone = cpus(mixed((scenario) => cells[scenario]!.database?.median ?? 0));
   const store = memory && alone > 1 ? alone * CLUSTER : alone;
   const gib = (users * SESSIONS_A_USER * bytes) / GIB;
-  // A node of Redis uses one CPU for commands, and half of its memory is left free for copying and growth.
+  // A node of Redis uses one CPU for commands, and leaves half of its memory free for snapshots and growth.
   const nodes = memory ? Math.max(Math.ceil(store), Math.ceil((gib * 2) / NODE_GIB)) : Math.ceil(store / 16);
   const dollars = (i: 0 | 1) =>
     servers * CPU_PRICE[i] +
-    COPIES *
+    REPLICAS *
       (memory ? nodes * (CPU_PRICE[i] + NODE_GIB * MEMORY_PRICE[i]) : store * CPU_PRICE[i] + gib * 3 * DISK_PRICE[i]);
   const stored = bytes > 0;
   return [
     {
       ...{ name, users, servers, gib, nodes },
       store: stored ? rounded(store) : "none",
-      nodesText: stored ? `${nodes} × ${COPIES}` : "none",
+      nodesText: stored ? `${nodes} × ${REPLICAS}` : "none",
       dollars: [dollars(0), dollars(1)],
     },
   ];
@@ -178,7 +161,7 @@ function cells({ name, servers, store, gib, nodesText, dollars: [low, high] }: N
   ];
 }
 
-/** Two digits; a model is not better than that. */
+/** Two significant digits: the model is no more precise. */
 function rounded(value: number): string {
   return value < 1 ? "under 1" : Number(value.toPrecision(2)).toLocaleString("en");
 }

@@ -1,3 +1,4 @@
+// Checks that do not depend on the machine: lost updates and round trips.
 import { startCountingProxy } from "../test/servers/counting-proxy.ts";
 import type { Context } from "./context.ts";
 import { type Entrant, RunningEntrant } from "./entrant.ts";
@@ -5,10 +6,10 @@ import { countSurvivors, type Survivors } from "./lost-updates.ts";
 import { countCommands } from "./redis-counters.ts";
 import type { ScenarioName } from "./scenarios.ts";
 
-/** What one kind of request needs of the database. */
+/** What one scenario asks of the database, for each request. */
 export interface RoundTrips {
   trips: number;
-  /** Commands over the network, by name. Only Redis tells. */
+  /** Commands over the network, by name. Only for Redis. */
   commands?: Record<string, number>;
 }
 
@@ -17,16 +18,16 @@ export interface Checks {
   roundTrips: Partial<Record<ScenarioName, RoundTrips>>;
 }
 
-/** Connections, prepared statements, scripts and copies of sessions are made once. */
+/** Requests before the count, for what happens once: connections, prepared statements, scripts, cached sessions. */
 const WARM = 512;
 const COUNTED = 100;
 
-/** What does not depend on the machine: round trips, and who loses updates. */
-export async function checkAll(context: Context, tell: (id: string) => void): Promise<Map<string, Checks>> {
+/** `onStart` is called before each contender's checks. */
+export async function checkAll(context: Context, onStart: (id: string) => void): Promise<Map<string, Checks>> {
   const checks = new Map<string, Checks>();
   for (const entrant of context.chosen) {
     if (entrant.store === "none") continue;
-    tell(entrant.id);
+    onStart(entrant.id);
     const { databases, generator } = context;
     const running = await RunningEntrant.start(entrant, databases, generator);
     const survivors = await countSurvivors(running);
@@ -36,7 +37,7 @@ export async function checkAll(context: Context, tell: (id: string) => void): Pr
   return checks;
 }
 
-/** Requests go one after the other, through a proxy that sees who speaks. */
+/** Sends requests one after the other, through a proxy that counts round trips. */
 async function countRoundTrips(
   { databases, generator, scenarios }: Context,
   entrant: Entrant,

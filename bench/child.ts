@@ -1,23 +1,24 @@
+// Child processes of the benchmark: started on one CPU, and asked over IPC.
 import { execFileSync, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { hasTaskset } from "./machine.ts";
 
-/** A process of the benchmark's own that answers one question at a time. */
+/** A process that answers one question at a time. */
 export interface Child<Question, Answer> {
   readonly pid: number;
   ask(question: Question): Promise<Answer>;
   stop(): Promise<void>;
 }
 
-/** Which CPU does what: the server has one for itself. */
+/** The CPU of each process. The server has one to itself. */
 export const CPUS = { server: 0, generator: 1, database: availableParallelism() > 2 ? 2 : 1 };
 
-/** Keeps a process that runs already to one CPU. */
+/** Pins a running process to one CPU. */
 export function pin(pid: number, cpu: number): void {
   if (hasTaskset) execFileSync("taskset", ["-a", "-c", "-p", String(cpu), String(pid)], { stdio: "ignore" });
 }
 
-/** Runs a script of this folder with Node, on one CPU if that is given. Resolves with the first thing it says. */
+/** Runs a script of this folder with Node, on one CPU if `cpu` is given. Resolves with its first message. */
 export async function startChild<Question extends object, Answer>(
   script: string,
   args: string[],

@@ -1,25 +1,26 @@
-// A server of a farm, without HTTP: writes to one session as often at once as it is told, and counts what that costs.
+// A server of a farm, without HTTP: writes to one session concurrently and counts the store calls.
 import { createSessions, type Mode, type SessionStore } from "../src/index.ts";
 import { SECRET, type StoreName } from "./contender.ts";
 import { storeNamed } from "./contenders/coatcheck.ts";
 
 export type ContentionQuestion =
-  /** Begins a session whose `n` is 0, and gives its cookie. */
+  /** Begins a session whose `n` is 0, and answers with its cookie. */
   | { ask: "begin" }
   | { ask: "n"; cookie: string }
-  /** Increments `n` by so many requests at the same time. */
+  /** Increments `n` in `count` concurrent requests. */
   | { ask: "increment"; cookie: string; mode: Mode; count: number }
-  /** Has the session to itself so many times, one after the other. */
+  /** Opens the session in exclusive mode `count` times, one after the other. */
   | { ask: "hold"; cookie: string; count: number };
 
 export interface Cost {
-  /** Writes that the store was asked for, and those of them that it refused. */
+  /** Update calls to the store. */
   writes: number;
+  /** Update calls that the store refused. */
   conflicts: number;
   reads: number;
 }
 
-/** When a request had the session to itself, and when it began to give it back: nanoseconds of the machine's clock. */
+/** When a request got the session to itself, and when it began to release it. Nanoseconds of the machine's clock. */
 export type Hold = [from: bigint, to: bigint];
 export type ContentionAnswer = string | number | Cost | Hold[];
 
@@ -59,7 +60,7 @@ async function answer(question: ContentionQuestion): Promise<ContentionAnswer> {
         const session = await sessions.open(question.cookie, { mode: "exclusive" });
         const from = process.hrtime.bigint();
         session.data.n++;
-        // Long enough that the other server waits for it by then.
+        // Long enough for the other server to be waiting.
         await new Promise((resolve) => setTimeout(resolve, 5));
         holds.push([from, process.hrtime.bigint()]);
         await session.commit();

@@ -1,4 +1,4 @@
-// npm run bench:contention: what many writers of one session cost, and how fast a session goes from server to server.
+// npm run bench:contention: measures what many writers of one session cost, and how fast servers hand over a session.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createClient } from "redis";
@@ -31,7 +31,7 @@ interface Contention {
   store: StoreName;
   mode: Mode;
   processes: number;
-  /** Medians of several times. */
+  /** This and what follows are medians of several measurements. */
   writes: number;
   conflicts: number;
   reads: number;
@@ -63,7 +63,7 @@ console.log(markdown());
 
 async function start(store: StoreName, address: string, processes: number): Promise<Server[]> {
   const servers: Server[] = [];
-  // One after the other: the first makes the table.
+  // One after the other: the first creates the table.
   for (let i = 0; i < processes; i++) {
     const { child } = await startChild<ContentionQuestion, ContentionAnswer>(
       "contention-server.ts",
@@ -87,7 +87,7 @@ async function contend(store: StoreName, servers: Server[], mode: Mode): Promise
     )) as Cost[];
     const milliseconds = performance.now() - began;
     const n = await servers[0]!.ask({ ask: "n", cookie });
-    if (n !== WRITERS) throw new Error(`${store}, ${mode}: ${n} of ${WRITERS} increments are left`);
+    if (n !== WRITERS) throw new Error(`${store}, ${mode}: only ${n} of ${WRITERS} increments were saved`);
     const sum = (key: keyof Cost) => parts.reduce((total, part) => total + part[key], 0);
     costs.push({ writes: sum("writes"), conflicts: sum("conflicts"), reads: sum("reads"), milliseconds });
   }
@@ -103,7 +103,7 @@ async function contend(store: StoreName, servers: Server[], mode: Mode): Promise
   };
 }
 
-/** Two servers on Redis in turn have a session to themselves. Milliseconds. */
+/** Two servers on Redis take a session in exclusive mode in turn. Milliseconds. */
 async function handOvers() {
   const servers = await start("redis", databases.addressFor("redis"), 2);
   const cookie = (await servers[0]!.ask({ ask: "begin" })) as string;
@@ -148,24 +148,24 @@ function markdown(): string {
     "# Many writers, one session",
     "",
     `${results.date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, load before the run ${machine.loadBefore.toFixed(1)}. ` +
-      `${WRITERS} requests increment a number in one session at the same time, from one process and from four; all ${WRITERS} ` +
-      `increments are there afterwards, or the run fails. Medians of ${TIMES} times.`,
+      `${WRITERS} concurrent requests increment a number in one session, from one process and from four. The run fails unless all ` +
+      `${WRITERS} increments are saved. Medians of ${TIMES} measurements.`,
     "",
     ...table(
-      ["store", "mode", "processes", "writes asked of the store", "refused (conflicts)", "reads", "milliseconds"],
+      ["store", "mode", "processes", "writes", "conflicts", "reads", "milliseconds"],
       rows.map(({ store, mode, processes, writes, conflicts, reads, milliseconds }) => [
         ...[store, mode, String(processes), String(writes), String(conflicts), String(reads), milliseconds.toFixed(0)],
       ]),
     ),
-    "## A session goes from server to server",
+    "## Handover between servers",
     "",
-    "Two servers on Redis want one session to themselves, again and again. From the moment that one begins to commit to the",
-    "moment that the other has it: the commit, the announcement, and the other's taking, beside one `PING`. Milliseconds.",
+    "Two servers on Redis open one session in exclusive mode, again and again. Milliseconds from the beginning of one server's",
+    "commit until the other server has the session: the commit, the notification, and the new lease; beside them one `PING`.",
     "",
     ...table(
       ["", "median", "p99", "times"],
       [
-        ["hand-over", ...trip(handOver.handOver)],
+        ["handover", ...trip(handOver.handOver)],
         ["one round trip", ...trip(handOver.roundTrip)],
       ],
     ),

@@ -1,3 +1,4 @@
+// The cookies of the load generator's browsers.
 const PAIR = /^([^=;]+)=([^;]*)/;
 const ENDS = /;\s*(max-age=0|expires=thu, 01 jan 1970)/i;
 
@@ -5,12 +6,12 @@ const ENDS = /;\s*(max-age=0|expires=thu, 01 jan 1970)/i;
 export class CookieJar {
   readonly #values = new Map<string, string>();
 
-  /** Begins with those of a `Cookie` header. */
+  /** Begins with the cookies of a `Cookie` header. */
   constructor(header = "") {
     for (const pair of header.split("; ")) this.take(pair);
   }
 
-  /** Does what the value of a `Set-Cookie` header says. */
+  /** Applies the value of a `Set-Cookie` header. */
   take(setCookie: string): void {
     const [, name, value] = PAIR.exec(setCookie) ?? [];
     if (name === undefined) return;

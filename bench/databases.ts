@@ -1,3 +1,4 @@
+// The database servers of a run.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createPool } from "mysql2/promise";
@@ -9,12 +10,12 @@ import { type RedisServer, startRedis } from "../test/servers/redis.ts";
 import { CPUS, pin } from "./child.ts";
 import type { StoreName } from "./contender.ts";
 
-/** A database server of a run, which all contenders share. */
+/** A database server that all contenders share. */
 export interface Database {
   readonly port: number;
   readonly pid: number;
   readonly url: string;
-  /** Removes all sessions of all contenders, and leaves their tables. */
+  /** Deletes all sessions of all contenders, and keeps their tables. */
   clear(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -46,7 +47,7 @@ const starters = {
   async postgres() {
     const server = await startPostgres();
     const pool = new pg.Pool({ connectionString: server.url, max: 1 });
-    // A server that stops may end its connections before they are closed here; unheard, the event would end the run.
+    // A stopping server may end its connections before they are closed here. Without a listener, that would end the run.
     pool.on("error", () => {});
     return {
       ...pick(server),
@@ -84,7 +85,7 @@ function pick({ port, pid, url }: { port: number; pid: number; url: string }) {
   return { port, pid, url };
 }
 
-/** The database servers that a run needs. */
+/** Those that a run needs. */
 export class Databases {
   readonly #running: ReadonlyMap<DatabaseName, Database>;
   readonly redis: RedisServer | undefined;
@@ -94,7 +95,7 @@ export class Databases {
     this.redis = redis;
   }
 
-  /** Starts those for these stores, and keeps them off the measured server's CPU. */
+  /** Starts the databases of these stores, off the measured server's CPU. */
   static async start(stores: Iterable<StoreName>): Promise<Databases> {
     const names = new Set([...stores].flatMap((store) => databaseOf(store) ?? []));
     const running = new Map<DatabaseName, Database>();
@@ -113,7 +114,7 @@ export class Databases {
     return name && this.#running.get(name);
   }
 
-  /** What a contender is told: where its sessions are to go. */
+  /** The address that a contender gets: where its sessions go. */
   addressFor(store: StoreName): string {
     if (store === "file") return join(tempDir("bench"), "sessions");
     return this.of(store)?.url ?? "";
@@ -125,8 +126,8 @@ export class Databases {
 }
 
 /**
- * CPU microseconds of a process and its children so far, all their threads together, by the kernel's accounting. 0 on other
- * systems than Linux.
+ * CPU microseconds of a process and its children so far, in all threads, by the kernel's accounting. Always 0 except on
+ * Linux.
  */
 export function cpuOf(pid: number): number {
   if (process.platform !== "linux") return 0;
@@ -138,7 +139,7 @@ export function cpuOf(pid: number): number {
       const children = readFileSync(`${task}/children`, "utf8").trim();
       for (const child of children === "" ? [] : children.split(" ")) total += cpuOf(Number(child));
     } catch {
-      // It has ended meanwhile.
+      // The thread has ended.
     }
   }
   return total;

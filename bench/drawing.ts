@@ -1,7 +1,8 @@
+// Draws SVG pictures for light and dark pages.
 import type { EChartsOption } from "echarts";
 import * as echarts from "echarts";
 
-/** What a colour is on a light page, and on a dark one. */
+/** Each colour on a light page and on a dark page. */
 const COLOURS = {
   text: ["#1f2328", "#e6edf3"],
   faint: ["#c8ccd1", "#484f58"],
@@ -15,14 +16,14 @@ const COLOURS = {
 } as const;
 type Colour = keyof typeof COLOURS;
 
-/** Each as a light page shows it; `draw` adds what a dark one does. */
+/** The colours of a light page. `draw` adds those of a dark page. */
 export const colours = Object.fromEntries(Object.entries(COLOURS).map(([name, [light]]) => [name, light])) as Record<
   Colour,
   string
 >;
 
 const FONT = "system-ui, sans-serif";
-/** Letters are measured by a table of widths, and readers' fonts differ. */
+/** A margin: text is measured by a table of widths, and readers' fonts differ. */
 const WIDER = 1.12;
 
 /** Room for the longest of these texts, in pixels. */
@@ -32,14 +33,14 @@ export function widthOf(texts: readonly string[], fontSize: number): number {
   );
 }
 
-/** How wide a text may be reckoned to be that has so many pixels. */
+/** The largest calculated width of a text that fits into `width` pixels. */
 export function fitting(width: number): number {
   return width / WIDER;
 }
 
 /**
- * Draws without a browser: an SVG that says in words what it shows, and knows dark pages. `tooltips` are those of the
- * first series, by the index of their data.
+ * Draws an SVG without a browser. It describes itself in words and has colours for dark pages. `tooltips` belong to the
+ * first series, by the index of its data.
  */
 export function draw(
   option: EChartsOption,
@@ -50,7 +51,7 @@ export function draw(
   chart.setOption({ animation: false, textStyle: { fontFamily: FONT, color: colours.text }, ...option });
   const svg = chart
     .renderToSVGString()
-    // Lighter colours under the mouse, which nobody could read on a dark page.
+    // Removes lighter colours under the mouse, which are unreadable on a dark page.
     .replace(/<style ><!\[CDATA\[.*?<\/style>/s, "")
     .replace(/(<path[^>]* ecmeta_data_index="(\d+)"[^>]*)><\/path>/g, (path, start: string, i: string) => {
       const tooltip = words.tooltips?.[Number(i)];
@@ -60,10 +61,10 @@ export function draw(
   const dark = Object.values(COLOURS).flatMap(([light, dark]) =>
     ["fill", "stroke"].map((paint) => `[${paint}="${light}"] { ${paint}: ${dark} }`),
   );
-  // Letters lie on what has the tooltip.
+  // Text lies over the shapes that have the tooltips.
   const style = `<style>text { pointer-events: none } @media (prefers-color-scheme: dark) { ${dark.join(" ")} }</style>`;
   const title = `<title id="title">${escaped(words.title)}</title><desc id="desc">${escaped(words.text)}</desc>`;
-  // By a function, because a text may hold "$1".
+  // A function, because the text may contain "$1".
   const begin = (_: string, given: string) => `<svg${given} role="img" aria-labelledby="title desc">${title}${style}`;
   return `${svg.replace(/^<svg([^>]*)>/, begin)}\n`;
 }

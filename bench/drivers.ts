@@ -1,5 +1,4 @@
-// npm run bench:drivers: the store for Redis beside unstorage's driver for Redis. No web server and no sessions, since unstorage
-// has none: 1 KB read and replaced, 64 calls at a time.
+// npm run bench:drivers: compares the store for Redis with unstorage's driver for Redis.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createStorage } from "unstorage";
@@ -34,16 +33,16 @@ const WARM_UP = 3;
 const TTL_SECONDS = 1_200;
 const BYTES = Buffer.from("coat".repeat(256));
 const TEXT = BYTES.toString();
-/** As many as calls at a time: a key is used by one, so that no update meets a conflict. */
+/** One for each concurrent call, so that no update meets a conflict. */
 const KEYS = Array.from({ length: 64 }, (_, i) => `session-${i}`);
 
 const KINDS = { cpu: "CPU of the client, µs", redis: "CPU of Redis, µs", rate: "calls a second" } as const;
 
 type Operation = "read" | "replace";
-/** A call fails if the answer is wrong. */
+/** Calls without web server and sessions, which unstorage does not have. A call throws if the answer is wrong. */
 type Contender = Record<Operation, (slot: number) => Promise<void>> & { close(): Promise<void> };
 
-/** Compare-and-swap, with an expiry. */
+/** coatcheck: writes by compare-and-swap, with an expiry. */
 async function store(url: string): Promise<Contender> {
   const store = redis({ url });
   const session = () => ({ value: BYTES, expiresAt: Date.now() + TTL_SECONDS * 1000 });
@@ -55,14 +54,15 @@ async function store(url: string): Promise<Contender> {
     },
     async replace(slot) {
       const version = await store.update(KEYS[slot]!, session(), versions[slot]!);
-      if (version === "conflict" || version === "gone") throw new Error(`the store says ${version} of ${KEYS[slot]}`);
+      if (version === "conflict" || version === "gone")
+        throw new Error(`the store answered "${version}" for ${KEYS[slot]}`);
       versions[slot] = version;
     },
     close: () => store.close(),
   };
 }
 
-/** The last writer wins; with a time to live, too. */
+/** unstorage: the last writer wins, with a time to live. */
 async function driver(url: string): Promise<Contender> {
   const storage = createStorage({ driver: redisDriver({ url }) });
   const replace = (slot: number) => storage.setItem(KEYS[slot]!, TEXT, { ttl: TTL_SECONDS });
@@ -116,9 +116,9 @@ const text = [
   "# A store and a driver",
   "",
   `${new Date().toISOString().slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, load before the run ${machine.loadBefore.toFixed(1)}, ` +
-    `Redis ${machine.versions["redis-server"]}. 1 KB read and replaced, ${KEYS.length} calls at a time, ${options.rounds} interleaved ` +
-    "measurements: medians, with the intervals that hold them 19 times in 20. coatcheck's write is compare-and-swap and tells a " +
-    "conflict; unstorage's overwrites. Both get a time to live.",
+    `Redis ${machine.versions["redis-server"]}. Reads and replaces 1 KB, ${KEYS.length} concurrent calls, ${options.rounds} interleaved ` +
+    "measurements: medians, with 95 % confidence intervals. coatcheck's write is a compare-and-swap that detects conflicts; " +
+    "unstorage's overwrites. Both set a time to live.",
   "",
   ...table(["", "**`coatcheck/redis`**", "`unstorage/drivers/redis`", "how many times better"], lines),
 ].join("\n");

@@ -1,3 +1,4 @@
+// A contender with one of its stores, and its running server.
 import { type Child, CPUS, pin, startChild } from "./child.ts";
 import type { Contender, StoreName } from "./contender.ts";
 import { contenders } from "./contenders/index.ts";
@@ -9,7 +10,7 @@ import { noSession, request, type Scenario, type ScenarioName, scenarios } from 
 import type { ServerAnswer, ServerQuestion, Times } from "./server.ts";
 import { OTHER_COOKIES, tenKeys } from "./session-data.ts";
 
-/** A contender with one of its stores: a row of the tables. */
+/** A row of the tables. */
 export interface Entrant {
   /** For the command line and the JSON, such as `express-session+redis`. */
   readonly id: string;
@@ -41,29 +42,29 @@ export async function startGenerator(): Promise<Generator> {
 }
 
 export const CONNECTIONS = 64;
-/** Each connection goes round among its own, so no two requests of one session are ever under way together. */
+/** Each connection cycles through its own sessions, so that no two requests of one session run concurrently. */
 const SESSIONS = 4 * CONNECTIONS;
-/** Opens the connection, and brings what other processes have thrown out back into the caches. */
+/** Requests of each connection before a measurement: they open the connection and fill the CPU's caches again. */
 const WARM_UP = 4;
 
-/** What one window of one scenario gave. */
+/** The result of one measurement of one scenario. */
 export interface Window {
   /** CPU microseconds of the server process for each request. */
   cpu: number;
-  /** What of it was spent in the kernel: the network, mostly. */
+  /** The part of `cpu` spent in the kernel, mostly for the network. */
   kernel: number;
   /** CPU microseconds of the database for each request. */
   database?: number;
-  /** Its share of one CPU while the requests ran: far below 1, and the generator was what limited the rate. */
+  /** The server's share of one CPU while the requests ran. Far below 1, the generator limited the rate. */
   busy: number;
-  /** The share of the time in which others had the server's CPU, or the host had any of them. */
+  /** The share of the time in which other processes had the server's CPU, or the host had any CPU. */
   disturbed: number;
   /** Answers a second. */
   rate: number;
   setCookies: number;
 }
 
-/** An entrant's application, running in a process of its own. */
+/** An entrant's application, running in its own process. */
 export class RunningEntrant {
   readonly entrant: Entrant;
   readonly #server: Child<ServerQuestion, ServerAnswer>;
@@ -86,7 +87,7 @@ export class RunningEntrant {
     this.#database = database;
   }
 
-  /** `address` reaches its database by another way, such as a proxy that counts; `env` is added to the environment. */
+  /** `address` replaces the database's, for example by a counting proxy's. `env` is added to the environment. */
   static async start(
     entrant: Entrant,
     databases: Databases,
@@ -102,17 +103,17 @@ export class RunningEntrant {
     return this.#port;
   }
 
-  /** Of the sessions that `seed` began. */
+  /** The cookies of the sessions that `seed` began. */
   get cookies(): readonly string[] {
     return this.#cookies;
   }
 
-  /** From now on it has one CPU, for all of its threads. While it warms up V8 compiles on the others. */
+  /** Pins all threads to one CPU. Not before the warm-up, during which V8 compiles on the other CPUs. */
   pin(): void {
     pin(this.#server.pid, CPUS.server);
   }
 
-  /** Begins new sessions, with which the requests to come are made. */
+  /** Begins the sessions of the requests that follow. */
   async seed(): Promise<void> {
     if (this.entrant.store === "none") {
       this.#cookies = Array.from({ length: SESSIONS }, () => noSession);
@@ -129,12 +130,12 @@ export class RunningEntrant {
     this.#cookies = cookies;
   }
 
-  /** Begins so many more sessions, which nobody uses. */
+  /** Begins `count` more sessions that no request uses. */
   async begin(count: number): Promise<void> {
     await this.#load({ requests: [request("/new")], count, expect: scenarios.new.expect });
   }
 
-  /** Measures `count` requests. Throws unless every answer was right and the sessions hold what they should. */
+  /** Measures `count` requests. Throws unless every answer and the contents of the sessions are right. */
   async measure(name: ScenarioName, count: number): Promise<Window> {
     const scenario: Scenario = scenarios[name];
     const pid = this.#database?.pid;
@@ -172,7 +173,7 @@ export class RunningEntrant {
     return { ...window!, rate: result.answers / result.seconds, setCookies: result.withCookie / result.answers };
   }
 
-  /** Sends every request once, all of them at the same time, and gives the answers. */
+  /** Sends all requests concurrently and resolves with the answers. */
   burst(requests: string[], expect: Expectation = {}): Promise<LoadResult> {
     const count = requests.length;
     return this.#load({ requests, connections: count, count, expect, keep: count });
@@ -185,7 +186,7 @@ export class RunningEntrant {
     return this.#load({ requests, connections: 1, count, expect: {} });
   }
 
-  /** What a session holds, read by a request of its own. */
+  /** What a session holds, read by a separate request. */
   async contents(cookie: string): Promise<Record<string, unknown>> {
     const { bodies } = await this.burst([request("/check", cookie)]);
     return JSON.parse(bodies[0]!) as Record<string, unknown>;
@@ -222,7 +223,7 @@ export class RunningEntrant {
     return result;
   }
 
-  /** Looks into some of the sessions: a contender that does not do the work is not reported. */
+  /** Checks the contents of some sessions, so that no contender is reported that skips the work. */
   async #checkSessions(name: ScenarioName, { setCookies, cookies, sent }: LoadResult): Promise<void> {
     const browsers = name === "new" ? setCookies.map(browserWith) : cookies.slice(0, 2).map(withoutOthers);
     for (const [i, cookie] of browsers.entries()) {
@@ -240,7 +241,7 @@ export class RunningEntrant {
   }
 }
 
-/** The cookies of a browser that has got an answer to its first request. */
+/** The cookies of a browser after the answer to its first request. */
 export function browserWith(setCookies: readonly string[]): string {
   const jar = new CookieJar();
   for (const setCookie of setCookies) jar.take(setCookie);

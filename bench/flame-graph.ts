@@ -1,3 +1,4 @@
+// Draws flame graphs of profiles.
 import type { CustomSeriesOption } from "echarts";
 import { colours, draw, fitting, widthOf } from "./drawing.ts";
 import { ANONYMOUS, type Frame, type Origin } from "./stacks.ts";
@@ -7,11 +8,11 @@ const MARGIN = 8;
 const HEADING = 64;
 const ROW = 18;
 const FONT_SIZE = 11;
-/** Pixels that a frame needs to have its name in it. */
+/** Pixels that a frame needs to show its name. */
 const NAMED = 32;
-/** A frame that took a smaller share of the time is left out, with all that it called. */
+/** A frame with a smaller share of the time is left out, together with its calls. */
 const LEAST = 0.003;
-/** More frames one upon the other are cut off. */
+/** Deeper stacks are cut off. */
 const DEEPEST = 60;
 
 const LEGEND: Record<Origin, { colour: string; text: string }> = {
@@ -22,32 +23,32 @@ const LEGEND: Record<Origin, { colour: string; text: string }> = {
   native: { colour: colours.violet, text: "V8, garbage collection, the kernel" },
 };
 
-/** A frame where it is drawn: from the left as a share of the width, and upwards in rows. */
-export interface PlacedFrame {
+/** A frame and its position: `from` the left as a share of the width, and in which row from the bottom. */
+export interface PositionedFrame {
   frame: Frame;
   from: number;
   row: number;
 }
 
-/** Where each frame stands: upon the one that called it, without the root. Those too narrow to be seen have no place. */
-export function placed(root: Frame): PlacedFrame[] {
-  const frames: PlacedFrame[] = [];
-  const placeCalls = ({ calls }: Frame, from: number, row: number) => {
+/** Positions each frame above its caller. Leaves out the root, and frames that are too narrow to be seen. */
+export function layOut(root: Frame): PositionedFrame[] {
+  const frames: PositionedFrame[] = [];
+  const addCalls = ({ calls }: Frame, from: number, row: number) => {
     if (row === DEEPEST) return;
     for (const frame of calls) {
       if (frame.total < LEAST) continue;
       frames.push({ frame, from, row });
-      placeCalls(frame, from, row + 1);
+      addCalls(frame, from, row + 1);
       from += frame.total;
     }
   };
-  placeCalls(root, 0, 0);
+  addCalls(root, 0, 0);
   return frames;
 }
 
-/** An SVG picture of where the time goes. `cpu` is that of one request, in microseconds. */
+/** An SVG picture of where the time goes. `cpu` is the time of one request, in microseconds. */
 export function flameGraph(root: Frame, { name, cpu }: { name: string; cpu: number }): string {
-  const frames = placed(root);
+  const frames = layOut(root);
   const rows = Math.max(...frames.map(({ row }) => row)) + 1;
   const height = HEADING + rows * ROW + MARGIN;
   const inner = WIDTH - 2 * MARGIN;
@@ -80,7 +81,7 @@ export function flameGraph(root: Frame, { name, cpu }: { name: string; cpu: numb
       };
     },
   };
-  const heading = `${name}: where ${micro(cpu)} of a request go`;
+  const heading = `${name}: where the ${micro(cpu)} of a request go`;
   return draw(
     {
       title: { text: heading, left: MARGIN, top: 8, padding: 0, textStyle: { fontSize: 15, color: colours.text } },
@@ -90,7 +91,7 @@ export function flameGraph(root: Frame, { name, cpu }: { name: string; cpu: numb
     { width: WIDTH, height },
     {
       title: heading,
-      text: `Frames stand upon those that called them. Time in the functions themselves: ${origins.map(({ label }) => label).join(", ")}.`,
+      text: `Each frame stands above its caller. Time in the functions themselves: ${origins.map(({ label }) => label).join(", ")}.`,
       tooltips: frames.map(({ frame }) => tooltip(frame, cpu)),
     },
   );
@@ -106,13 +107,13 @@ function legend(entries: readonly { label: string; colour: string }[]) {
   });
 }
 
-function labelOf({ name, place }: Frame): string {
-  return name === ANONYMOUS ? place.slice(place.lastIndexOf("/") + 1) : name;
+function labelOf({ name, location }: Frame): string {
+  return name === ANONYMOUS ? location.slice(location.lastIndexOf("/") + 1) : name;
 }
 
-function tooltip({ name, place, total, self }: Frame, cpu: number): string {
-  const where = place === "" ? name : `${name}, ${place}`;
-  return `${where}\n${micro(total * cpu)} (${(total * 100).toFixed(1)} %), in itself ${micro(self * cpu)}`;
+function tooltip({ name, location, total, self }: Frame, cpu: number): string {
+  const where = location === "" ? name : `${name}, ${location}`;
+  return `${where}\n${micro(total * cpu)} (${(total * 100).toFixed(1)} %), self ${micro(self * cpu)}`;
 }
 
 function ownTime({ origin, self, calls }: Frame, of: Origin): number {

@@ -1,8 +1,4 @@
-// The process that makes the load: keep-alive connections, each with one request under way, every answer checked.
-//
-// A small client of our own rather than wrk: it sends a fixed number of requests, looks into every answer, knows each
-// session's counter and cookies, and needs no installation. It costs a third of what the fastest server here costs, so
-// the server is what limits the rate (the report says how busy it was), and what is reported is the server's CPU time anyway.
+// The load generator's process: keep-alive connections with one pending request each, and every answer checked.
 import { Connection, type Load } from "./connection.ts";
 import { CookieJar } from "./cookies.ts";
 
@@ -11,21 +7,21 @@ export interface Job {
   connections: number;
   /** Whole requests as they go over the wire. Connection i of n sends number i, i + n, i + 2n … over and over. */
   requests: string[];
-  /** How many to send in all, after the warm-up. */
+  /** How many requests to send in all, after the warm-up. */
   count: number;
-  /** How many each connection sends before the measurement; without counting the answers, but checking them. */
+  /** How many requests each connection sends before the measurement. Their answers are checked, but not counted. */
   warmUp: number;
   expect: Expectation;
-  /** What an answer sets goes with the next request of the same number, as from a browser. Default: false. */
+  /** Send the cookies that an answer set with the next request of the same number, as a browser does. Default: false. */
   keepsCookies?: boolean;
-  /** Keep the bodies and `Set-Cookie` values of the first so many answers. */
+  /** Keep the bodies and `Set-Cookie` values of this many first answers. Default: none. */
   keep?: number;
 }
 
 export interface Expectation {
   /** Every body is this text. */
   body?: string;
-  /** Every body is the number of times that this request was sent. */
+  /** Every body is how often this request was sent. */
   counter?: true;
   /** Every answer sets a cookie. */
   cookie?: true;
@@ -36,28 +32,29 @@ export interface LoadResult {
   seconds: number;
   /** How many answers set cookies. */
   withCookie: number;
-  /** Answers that were not as expected, and the first of them. */
+  /** How many answers were not as expected. */
   wrong: number;
+  /** The first answer that was not as expected. */
   firstWrong?: string;
   bodies: string[];
   /** The `Set-Cookie` values of each answer that has some. */
   setCookies: string[][];
-  /** How often each request was answered, the warm-up's among them. */
+  /** How often each request was answered, the warm-up included. */
   sent: number[];
-  /** The cookies of the first requests, as their browsers have them now. */
+  /** The current cookies of the first requests' browsers. */
   cookies: string[];
 }
 
-/** `go` follows on a `prepare`, which opens the connections and warms up. */
+/** `prepare` opens the connections and warms up; `go` follows it. */
 export type GeneratorQuestion = { ask: "prepare"; job: Job } | { ask: "go" };
 export type GeneratorAnswer = LoadResult | "ready";
 
 const SET_COOKIE = /\r\nset-cookie: ([^\r]+)/gi;
 const COOKIE = /(?<=\r\nCookie: )[^\r]*/;
-/** Short beside the time that the server needs for a request of each connection, so that it always has some to answer. */
+/** Short compared with the server's time for one request of each connection, so that the server is never idle. */
 const PAUSE_MS = 0.1;
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
-/** So many browsers' cookies are given back. */
+/** The number of browsers whose cookies are returned. */
 const BROWSERS_KEPT = 8;
 
 let prepared: ClosedLoop | undefined;
@@ -74,6 +71,13 @@ process.on("message", async (question: GeneratorQuestion) => {
 process.on("disconnect", () => process.exit());
 process.send!("ready");
 
+/**
+ * Sends the next request of a connection when its answer has arrived.
+ *
+ * Not wrk: this client sends a fixed number of requests, checks every answer, tracks each session's counter and cookies,
+ * and needs no installation. It takes a third of the CPU of the fastest server here, so the server limits the rate. The
+ * report says how busy the server was, and compares CPU times, not rates.
+ */
 class ClosedLoop implements Load {
   readonly #job: Job;
   readonly #requests: Buffer[];
@@ -105,7 +109,7 @@ class ClosedLoop implements Load {
     const { wrong, firstWrong } = this.#result;
     this.#result = { ...this.#noResult(), wrong, ...(firstWrong !== undefined && { firstWrong }) };
     const start = performance.now();
-    await this.#lookNowAndThen(this.#send(this.#job.count));
+    await this.#pollDuring(this.#send(this.#job.count));
     this.#result.seconds = (performance.now() - start) / 1000;
     for (const connection of this.#connections) connection.close();
     for (let i = 0; i < BROWSERS_KEPT && this.#job.keepsCookies; i++) this.#result.cookies.push(this.#jar(i).header);
@@ -139,20 +143,19 @@ class ClosedLoop implements Load {
   }
 
   /**
-   * Looks for answers now and then until `work` is done, instead of sleeping until the kernel wakes it. To wake a process on
-   * another CPU is work for the one that sends, some 10 µs on a virtual machine, and the slower a server, the more of its
-   * answers would find this process asleep.
+   * Polls for answers until `work` is done, instead of sleeping until the kernel wakes this process. Waking a process on
+   * another CPU costs the sender about 10 µs on a virtual machine, and a slower server would have to do it more often.
    */
-  async #lookNowAndThen(work: Promise<void>): Promise<void> {
-    let atWork = true;
-    const look = () => {
-      if (!atWork) return;
+  async #pollDuring(work: Promise<void>): Promise<void> {
+    let isDone = false;
+    const poll = () => {
+      if (isDone) return;
       Atomics.wait(NEVER, 0, 0, PAUSE_MS);
-      setImmediate(look);
+      setImmediate(poll);
     };
-    setImmediate(look);
+    setImmediate(poll);
     await work.finally(() => {
-      atWork = false;
+      isDone = true;
     });
   }
 

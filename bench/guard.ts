@@ -1,29 +1,29 @@
-// npm run bench:guard [-- --update]: what a request costs that doesn't depend on the machine, against what is recorded in
-// guard.json: heap bytes allocated, store calls, and bytes written. Fails if any has grown.
+// npm run bench:guard [-- --update]: fails if a request allocates, calls or writes more than guard.json records.
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createSessions, type SessionStore } from "../src/index.ts";
-import { memory } from "../src/stores/memory.ts";
+import { memory } from "../src/stores/memory/index.ts";
 import { FLAGS } from "./allocations.ts";
 import { SECRET } from "./contender.ts";
 import { withCoatcheck } from "./contenders/coatcheck.ts";
 import type { Fields } from "./session-data.ts";
 
+/** What requests cost, in figures that do not depend on the machine. */
 interface Costs {
-  /** Bytes depend on V8, so they are only compared on this version of Node. */
+  /** Allocations depend on V8, so they are only compared on this version of Node. */
   node: string;
   allocated: Record<string, number>;
   store: Record<string, StoreCost>;
 }
 
 interface StoreCost {
-  /** The calls, in their order. */
+  /** The calls, in order. */
   calls: string;
   bytesWritten: number;
 }
 
-/** The same source gives the same bytes within a thousandth; an accident of inlining may cost a little more. */
+/** The same source gives the same bytes within a thousandth. A change of inlining may cost a little more. */
 const MARGIN = 0.02;
 const FILE = new URL("guard.json", import.meta.url);
 
@@ -34,7 +34,7 @@ if (process.argv.includes("--update")) {
   const grown = compare(JSON.parse(readFileSync(FILE, "utf8")) as Costs);
   for (const line of grown) console.error(line);
   if (grown.length > 0) {
-    console.error("If that is worth it, record it: npm run bench:guard -- --update");
+    console.error("If the growth is justified, record it: npm run bench:guard -- --update");
     process.exitCode = 1;
   }
 }
@@ -44,7 +44,7 @@ function allocations(): Record<string, number> {
   return JSON.parse(execFileSync(process.execPath, [...FLAGS, script], { encoding: "utf8" })) as Record<string, number>;
 }
 
-/** A store in this process that is treated as if it were elsewhere: values are sealed, and calls are guarded. */
+/** Uses a memory store that is treated as a store outside the process: values are sealed, and calls have time limits. */
 async function storeCosts(): Promise<Record<string, StoreCost>> {
   const { inProcess: _, ...store } = memory();
   let calls: string[] = [];
@@ -81,7 +81,7 @@ async function storeCosts(): Promise<Record<string, StoreCost>> {
   await request("nothing touched", () => {});
   await request("read one key", (session) => withCoatcheck.read({ session }));
   await request("change one key", (session) => withCoatcheck.change({ session }));
-  await request("write what is there already", (session) => session.set("theme", "dark"));
+  await request("write an unchanged value", (session) => session.set("theme", "dark"));
   await request("log in", (session) => session.regenerate());
   await request("log out", (session) => session.destroy());
   await sessions.close();
@@ -90,22 +90,22 @@ async function storeCosts(): Promise<Record<string, StoreCost>> {
 
 function compare(recorded: Costs): string[] {
   const grown: string[] = [];
-  const same = recorded.node === now.node;
-  if (!same) console.log(`Recorded with Node ${recorded.node}, so allocations are only shown.`);
+  const isSameNode = recorded.node === now.node;
+  if (!isSameNode) console.log(`Recorded with Node ${recorded.node}: allocations are shown, but not compared.`);
   for (const [name, bytes] of Object.entries(now.allocated)) {
     const before = recorded.allocated[name];
     console.log(`${String(bytes).padStart(8)} bytes allocated, recorded ${before ?? "nothing"}:  ${name}`);
-    if (same && before !== undefined && bytes > before * (1 + MARGIN)) {
-      grown.push(`${name}: allocates ${bytes} bytes, not ${before}`);
+    if (isSameNode && before !== undefined && bytes > before * (1 + MARGIN)) {
+      grown.push(`${name}: allocates ${bytes} bytes, recorded ${before}`);
     }
   }
   for (const [name, { calls, bytesWritten }] of Object.entries(now.store)) {
     const before = recorded.store[name];
     console.log(`${String(bytesWritten).padStart(8)} bytes written, ${calls || "no call"}:  ${name}`);
     if (before === undefined) continue;
-    if (calls !== before.calls) grown.push(`${name}: calls the store's "${calls}", not "${before.calls}"`);
+    if (calls !== before.calls) grown.push(`${name}: calls the store's "${calls}", recorded "${before.calls}"`);
     if (bytesWritten > before.bytesWritten) {
-      grown.push(`${name}: writes ${bytesWritten} bytes, not ${before.bytesWritten}`);
+      grown.push(`${name}: writes ${bytesWritten} bytes, recorded ${before.bytesWritten}`);
     }
   }
   return grown;

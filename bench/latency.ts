@@ -1,4 +1,4 @@
-// npm run bench:latency [-- --quick]: how long requests take at fixed rates below saturation, at rest and in bad moments.
+// npm run bench:latency [-- --quick]: measures latency at fixed rates below saturation, undisturbed and during disturbances.
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -6,14 +6,15 @@ import { chosen, count, folder, readArguments } from "./arguments.ts";
 import { CPUS, startChild } from "./child.ts";
 import { Databases } from "./databases.ts";
 import { type Entrant, entrants, type Generator, RunningEntrant, startGenerator } from "./entrant.ts";
-import { describeMachine, type Machine } from "./machine.ts";
+import type { LatencyResults, LatencyRow } from "./latency-results.ts";
+import { describeMachine } from "./machine.ts";
 import type { Latency, PacerAnswer, PacerQuestion } from "./pacer.ts";
 import { latencyPlot } from "./plots.ts";
 import { table } from "./report.ts";
 import { request } from "./scenarios.ts";
 
-/** Ours, and the one that most people use. */
-const USUAL = ["memory", "redis", "cached", "postgres", "mysql"].flatMap((store) => [
+/** coatcheck, and the most used store of express-session for each database. */
+const DEFAULT_IDS = ["memory", "redis", "cached", "postgres", "mysql"].flatMap((store) => [
   `coatcheck-express+${store}`,
   ...({
     memory: ["express-session+memory"],
@@ -24,7 +25,7 @@ const USUAL = ["memory", "redis", "cached", "postgres", "mysql"].flatMap((store)
 ]);
 
 const USAGE = `npm run bench:latency [-- options]
-  --quick       shorter measurements; results go to quick-latency.*
+  --quick       measures for a shorter time; results go to quick-latency.*
   --only a,b    contenders, as "npm run bench -- --help" lists them
   --rates a,b   requests a second; default: 250,1000
   --out folder  default: bench/results`;
@@ -33,7 +34,7 @@ const options = readArguments(USAGE, () => {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean", default: false },
-      only: { type: "string", default: USUAL.join(",") },
+      only: { type: "string", default: DEFAULT_IDS.join(",") },
       rates: { type: "string", default: "250,1000" },
       out: { type: "string" },
     },
@@ -54,31 +55,13 @@ const options = readArguments(USAGE, () => {
 const SECONDS = options.quick ? 3 : 8;
 const WARM_UP = 2;
 const CONNECTIONS = 256;
-/** Enough to be felt when they all expire in the measured time. */
+/** Enough to affect latency when all of them expire during the measurement. */
 const EXPIRING = options.quick ? 3_000 : 10_000;
-/** They begin to expire when the measurement does, or a little later. */
+/** Sessions begin to expire with the measurement or a little later. */
 const IDLE_SECONDS = 12;
 const HICCUPS = [50, 100, 200];
-/** Milliseconds. A generator that is later than its timers has not had the CPU when it was to send. */
+/** Milliseconds. A generator that is later than this had no CPU when a request was due. */
 const LATE = 3;
-
-/** A row of the table. */
-export interface LatencyRow {
-  id: string;
-  name: string;
-  ours: boolean;
-  situation: string;
-  rate: number;
-  latency: Latency;
-}
-
-export interface LatencyResults {
-  date: string;
-  machine: Machine;
-  seconds: number;
-  rows: LatencyRow[];
-}
-
 if (import.meta.main) await main();
 
 async function main(): Promise<void> {
@@ -153,7 +136,7 @@ async function startWarm(
   return running;
 }
 
-/** Four requests that read, and one that changes its session. */
+/** Sends four requests that read for each that changes its session. */
 async function pace(running: RunningEntrant, rate: number): Promise<Latency> {
   const requests = running.cookies.map((cookie, i) => request(i % 5 === 0 ? "/change" : "/read", cookie));
   const { child: pacer } = await startChild<PacerQuestion, PacerAnswer>("pacer.ts", [], CPUS.generator);
@@ -163,7 +146,7 @@ async function pace(running: RunningEntrant, rate: number): Promise<Latency> {
   return latency;
 }
 
-/** Once a second, until the result is called. */
+/** Runs once a second, until the result is called. */
 function repeat(run: (turn: number) => Promise<void>): () => Promise<void> {
   let going = true;
   const loop = (async () => {
@@ -185,14 +168,14 @@ function markdown({ date, machine, seconds, rows }: LatencyResults): string {
     "# How long requests take",
     "",
     `${date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, load before the run ${machine.loadBefore.toFixed(1)}. ` +
-      `Express; ${seconds} seconds at a fixed rate, four reads to one change. Milliseconds from when a request was due to its ` +
-      "answer, so a request that waited for a slow one before it counts its wait. The last column is the load generator's " +
-      "own lateness, which is in all the others.",
+      `Express; ${seconds} seconds at a fixed rate, four reads to one change. Milliseconds from when a request was due until its ` +
+      "answer, so the time that a request waits for a slow one before it counts. The last column is the load generator's own " +
+      "lateness, which all other columns include.",
     "",
     ...(late > LATE
       ? [
-          `The generator was up to ${late.toFixed(0)} ms late, so other work had the CPUs for that long: these figures tell of the ` +
-            "machine. Don't compare the contenders by them.",
+          `The generator was up to ${late.toFixed(0)} ms late, so other processes had the CPUs for that long. These figures measure ` +
+            "the machine: do not compare the contenders by them.",
           "",
         ]
       : []),

@@ -1,3 +1,4 @@
+// Counts the updates that survive concurrent requests to one session.
 import { CookieJar } from "./cookies.ts";
 import { browserWith, type RunningEntrant } from "./entrant.ts";
 import { request } from "./scenarios.ts";
@@ -5,15 +6,15 @@ import { request } from "./scenarios.ts";
 const WRITES = 50;
 const INCREMENTS = 100;
 
-/** What is left of requests that write to one session at the same time. */
+/** What is left of concurrent writes to one session. */
 export interface Survivors {
-  /** Of 50 requests that each write a key of their own. */
+  /** Keys left of 50 requests that each write a different key. */
   keys: number;
-  /** Of 100 requests that each count one key up. */
+  /** Increments left of 100 requests that each increment the same key. */
   increments: number;
 }
 
-/** Each request is answered with 200, so the user believes that all of them count. */
+/** Every request is answered with 200, so the user expects all of them to count. */
 export async function countSurvivors(running: RunningEntrant): Promise<Survivors> {
   const writes = Array.from({ length: WRITES }, (_, i) => `/slow-set/slot${i}`);
   const written = await afterBurst(running, writes);

@@ -1,17 +1,17 @@
+// Describes the machine and the versions that a result depends on.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus, loadavg, release, totalmem, type } from "node:os";
 
-/** What the figures depend on. */
 export interface Machine {
   cpu: string;
   cores: number;
   memory: string;
   system: string;
-  /** True if server, generator and database each keep to their CPU. */
+  /** True if server, generator and database are each pinned to a CPU. */
   pinned: boolean;
-  /** Processes that wanted to run in the minute before, the benchmark's own not among them. */
+  /** The load average of the minute before the run. */
   loadBefore: number;
   versions: Record<string, string>;
 }
@@ -24,8 +24,15 @@ const PACKAGES = [
   ...["connect-pg-simple", "express-mysql-session", "connect-session-knex", "knex", "pg", "mysql2"],
 ];
 
-export function describeMachine(): Machine {
-  const require = createRequire(import.meta.url);
+/** The packages of `npm run bench -- --frameworks`. */
+export const FRAMEWORK_PACKAGES = [
+  ...["koa", "koa-session", "hono", "@hono/node-server", "hono-sessions", "@hono/session", "h3", "astro"],
+  "@astrojs/node",
+];
+
+export function describeMachine(packages: readonly string[] = PACKAGES): Machine {
+  // From where Astro is installed; the others are in a folder above it.
+  const require = createRequire(new URL("apps/astro/", import.meta.url));
   const versionOf = (name: string) => {
     const path = require.resolve.paths(name)!.map((folder) => `${folder}/${name}/package.json`);
     for (const file of path) {
@@ -49,12 +56,12 @@ export function describeMachine(): Machine {
       v8: process.versions.v8,
       openssl: process.versions.openssl,
       "redis-server": /v=(\S+)/.exec(prints("redis-server", "--version") ?? "")?.[1] ?? "not installed",
-      ...Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
+      ...Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
     },
   };
 }
 
-/** Microseconds that the host has kept from this machine's CPUs so far, all of them together. In steps of 10 ms. */
+/** Microseconds that the host has taken from this machine's CPUs so far, all CPUs together, in steps of 10 ms. */
 export function stolen(): number {
   if (process.platform !== "linux") return 0;
   const ticks = Number(readFileSync("/proc/stat", "utf8").split("\n", 1)[0]!.trim().split(/\s+/)[8]);

@@ -1,20 +1,18 @@
-// The process that makes load at a fixed rate, whatever the server does: requests are due at even times, and an answer's
-// latency counts from when its request was due. Who waits for answers before sending the next request measures the
-// slow moments once instead of for everybody who would have come ("coordinated omission").
+// The pacer's process: sends requests at a fixed rate, whatever the server does.
 import { createHistogram } from "node:perf_hooks";
 import { CPUS } from "./child.ts";
 import { Connection, type Load } from "./connection.ts";
 
 export interface PacedJob {
   port: number;
-  /** So many requests at most are under way; a request that is due when all are waits, and the wait counts. */
+  /** The most pending requests. A request that is due while all connections are busy waits, and its wait counts. */
   connections: number;
-  /** Whole requests as they go over the wire, one after the other, over and over. */
+  /** Whole requests as they go over the wire. Sent in order, again and again. */
   requests: string[];
   /** Requests a second. */
   rate: number;
   seconds: number;
-  /** Seconds at the same rate before that don't count. */
+  /** Seconds at the same rate before the measurement. */
   warmUp: number;
 }
 
@@ -25,17 +23,17 @@ export interface Latency {
   p999: number;
   most: number;
   answers: number;
-  /** How late this process itself was with one request in a hundred: what of the latency may be the measurement's. */
+  /** The p99 of this process's own lateness, which is part of the latencies. */
   late: number;
 }
 
 export type PacerQuestion = { ask: "run"; job: PacedJob };
 export type PacerAnswer = Latency | "ready";
 
-/** With two CPUs the database shares the one that is not the server's. */
-const HAS_A_CPU = CPUS.database !== CPUS.generator;
+/** False with two CPUs, where the database and this process share one. */
+const HAS_OWN_CPU = CPUS.database !== CPUS.generator;
 
-/** One hour in microseconds, in three digits. */
+/** Microseconds, up to one hour, in three significant digits. */
 const RANGE = { lowest: 1, highest: 3_600_000_000, figures: 3 };
 
 process.on("message", async ({ job }: PacerQuestion) => {
@@ -44,6 +42,11 @@ process.on("message", async ({ job }: PacerQuestion) => {
 process.on("disconnect", () => process.exit());
 process.send!("ready");
 
+/**
+ * Requests are due at even times, and latency counts from when a request was due. A generator that waits for an answer
+ * before it sends the next request counts a slow moment once, not for every request of that moment ("coordinated
+ * omission").
+ */
 class OpenLoop implements Load {
   readonly #job: PacedJob;
   readonly #requests: Buffer[];
@@ -75,7 +78,7 @@ class OpenLoop implements Load {
   }
 
   answered(connection: Connection, head: string, body: string): void {
-    if (!head.startsWith("HTTP/1.1 200 ")) this.#failed(new Error(`a wrong answer:\n${head}${body}`));
+    if (!head.startsWith("HTTP/1.1 200 ")) this.#failed(new Error(`an unexpected answer:\n${head}${body}`));
     const due = this.#dues[connection.index]!;
     if (this.#counts(due)) record(this.#latencies, performance.now() - due);
     this.#answered++;
@@ -86,7 +89,7 @@ class OpenLoop implements Load {
     this.#failed(error);
   }
 
-  /** Sends what is due, again and again until all is answered. */
+  /** Sends the requests that are due, again and again until all are answered. */
   #poll(): void {
     const { rate, seconds, warmUp, connections } = this.#job;
     const all = Math.round(rate * (seconds + warmUp));
@@ -94,7 +97,7 @@ class OpenLoop implements Load {
     while (this.#due < all && this.#free.length > 0) {
       const due = this.#start + (this.#due * 1000) / rate;
       if (due > now) break;
-      // In turn, since a server closes what is idle for long.
+      // By turns, since a server closes idle connections.
       const connection = this.#free.shift()!;
       if (this.#free.length > 0 && this.#counts(due)) record(this.#lateness, now - due);
       this.#dues[connection.index] = due;
@@ -102,8 +105,8 @@ class OpenLoop implements Load {
       connection.send(number, this.#requests[number]!);
     }
     if (this.#answered < all) {
-      // Timers are a millisecond late. Without them this never sleeps, which nothing else on its CPU could bear.
-      if (HAS_A_CPU) setImmediate(() => this.#poll());
+      // A timer is up to a millisecond late. Without one this process never sleeps, so it needs a CPU to itself.
+      if (HAS_OWN_CPU) setImmediate(() => this.#poll());
       else setTimeout(() => this.#poll(), 1);
       return;
     }

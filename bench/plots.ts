@@ -1,6 +1,7 @@
+// Draws the pictures of a run: added CPU time, lost updates, latency.
 import type { EChartsOption, SeriesOption, XAXisComponentOption } from "echarts";
 import { colours, draw, widthOf } from "./drawing.ts";
-import type { LatencyResults, LatencyRow } from "./latency.ts";
+import type { LatencyResults, LatencyRow } from "./latency-results.ts";
 import { GROUPS } from "./report.ts";
 import type { Results, Row } from "./results.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
@@ -11,7 +12,7 @@ const GAP = 48;
 /** Room for the heading, the legend, and the panels' titles. */
 const TOP = 64;
 const LABEL_SIZE = 12;
-/** The size of plain letters that are as wide as bold labels. */
+/** The font size at which plain text is as wide as bold labels. */
 const BOLD = 14.5;
 
 /** SVG pictures of a run, by name. */
@@ -35,7 +36,7 @@ export function plots(results: Results): Record<string, string> {
   );
 }
 
-/** Something to show, or the heading of what follows. */
+/** An item, or the heading of the items that follow. */
 type Line<Item> = Item | string;
 
 function itemsOf<Item extends object>(lines: readonly Line<Item>[]): Item[] {
@@ -46,7 +47,7 @@ function addedPlot(lines: readonly Line<Row>[]): string {
   const rows = itemsOf(lines);
   const names = ORDER.filter((name) => rows[0]!.cells[name]);
   const added = (row: Row, name: ScenarioName) => row.cells[name]!.added;
-  const axis = stepsOfTen(
+  const axis = logAxis(
     rows.flatMap((row) => names.flatMap((name) => [added(row, name).low, added(row, name).high])),
     1,
   );
@@ -54,8 +55,8 @@ function addedPlot(lines: readonly Line<Row>[]): string {
     (row) => `${labelOf(row)}: ${names.map((name) => `${name} ${figure(added(row, name))}`).join(", ")}`,
   );
   return panels({
-    heading: "CPU microseconds that a session adds to a request (less is better, steps of ten times)",
-    text: `Medians, with the intervals that hold them 19 times in 20. ${words.join(". ")}.`,
+    heading: "CPU microseconds that a session adds to a request (less is better, logarithmic scale)",
+    text: `Medians, with 95 % confidence intervals. ${words.join(". ")}.`,
     ...labelled(lines, labelOf),
     width: 240,
     panels: names.map((name) => ({
@@ -82,13 +83,13 @@ function lostUpdatesPlot(lines: readonly Line<Row>[]): string {
     return `${labelOf(row)}: ${keys} of 50 keys, ${increments} of 100 increments`;
   });
   return panels({
-    heading: "What is left of parallel writes to one session (more is better)",
+    heading: "Concurrent writes to one session that survive (more is better)",
     text: `${words.join(". ")}.`,
     ...labelled(lines, labelOf),
     width: 300,
     panels: [
       {
-        title: "of 50 keys, one a request",
+        title: "of 50 keys, one for each request",
         axis: { type: "value", max: 50 },
         series: bars(({ survivors }) => survivors!.keys),
       },
@@ -101,7 +102,7 @@ function lostUpdatesPlot(lines: readonly Line<Row>[]): string {
   });
 }
 
-/** A line from the median to p99 and on to p99.9, in milliseconds. */
+/** Lines from the median to p99.9, with a dot at p99, in milliseconds. */
 export function latencyPlot({ rows }: LatencyResults): string {
   const situations = [...Map.groupBy(rows, ({ situation, rate }) => `${situation}, ${rate} requests a second`)];
   const asEstimate = ({ latency: { p50, p99, p999 } }: LatencyRow) => ({
@@ -114,12 +115,12 @@ export function latencyPlot({ rows }: LatencyResults): string {
     own.map(({ name, latency: { p50, p99, p999 } }) => `${name} · ${title}: ${p50}, ${p99}, ${p999}`),
   );
   const lines = situations.flatMap(([title, own]) => [title, ...own]);
-  const axis = stepsOfTen(
+  const axis = logAxis(
     rows.flatMap(({ latency: { p50, p999 } }) => [p50, p999]),
     0.1,
   );
   return panels({
-    heading: "Time to the answer (less is better, steps of ten times)",
+    heading: "Time to the answer (less is better, logarithmic scale)",
     text: `Median, p99 and p99.9 in milliseconds. ${words.join(". ")}.`,
     ...labelled(lines, ({ name }) => name),
     width: 480,
@@ -139,10 +140,10 @@ type Series = (SeriesOption & object)[];
 
 interface Panels {
   heading: string;
-  /** All of it in words. */
+  /** The whole picture in words. */
   text: string;
   labels: string[];
-  /** Which of the labels are headings, by their places. */
+  /** The indexes of the labels that are headings. */
   headings: ReadonlySet<number>;
   width: number;
   panels: { title: string; axis: XAXisComponentOption; series: Series }[];
@@ -155,7 +156,7 @@ function labelled<Item extends object>(lines: readonly Line<Item>[], labelOf: (i
   };
 }
 
-/** Pictures beside each other, which share their lines and the labels at the left. */
+/** Panels side by side, which share their lines and the labels at the left. */
 function panels({ heading, text, labels, headings, width, panels }: Panels): string {
   const labelWidth = Math.max(...labels.map((label, i) => widthOf([label], headings.has(i) ? BOLD : LABEL_SIZE))) + 16;
   const height = labels.length * LINE;
@@ -204,15 +205,15 @@ function legend() {
   });
 }
 
-/** As many steps as hold the values; what is below `least` stands there. */
-function stepsOfTen(values: readonly number[], least: number) {
+/** A logarithmic axis that holds the values. Smaller values than `least` are shown at `least`. */
+function logAxis(values: readonly number[], least: number) {
   const exponents = values.map((value) => Math.log10(Math.max(value, least)));
   const [min, max] = [10 ** Math.floor(Math.min(...exponents)), 10 ** Math.ceil(Math.max(...exponents))];
   const formatter = (value: number) => `${value === least ? "≤ " : ""}${value.toLocaleString("en")}`;
   return { type: "log" as const, min, max, axisLabel: { formatter } };
 }
 
-/** A dot for the value, which stands above it, and a line for its interval. What is below `least` stands there. */
+/** A dot for the median, with its figure above, and a line for the interval. Smaller values than `least` are shown at `least`. */
 function dotsWithIntervals<Item extends { ours: boolean }>(
   lines: readonly Line<Item>[],
   estimateOf: (item: Item) => Estimate,

@@ -1,3 +1,4 @@
+// Profiles contenders and shows where their time goes.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { Context } from "./context.ts";
 import { RunningEntrant } from "./entrant.ts";
@@ -5,7 +6,7 @@ import { flameGraph } from "./flame-graph.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
 import { type CpuProfile, fold, selfTimes } from "./stacks.ts";
 
-/** Writes a profile and a flame graph of each scenario of each contender, and prints where its time goes. */
+/** Writes a profile and a flame graph of each contender and scenario, and prints the files and functions that take longest. */
 export async function profile(work: Context & { count: number; folder: string }): Promise<void> {
   mkdirSync(work.folder, { recursive: true });
   for (const entrant of work.chosen) {

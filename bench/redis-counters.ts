@@ -1,15 +1,16 @@
+// Counts what Redis does for requests.
 import { connect } from "node:net";
 import type { RedisServer } from "../test/servers/redis.ts";
 
-/** What Redis did for each request. */
+/** Redis's work for each request. */
 export interface RedisCost {
-  /** Commands by INFO commandstats; those that a script runs are among them. */
+  /** Commands by INFO commandstats, including those that scripts run. */
   commands: Record<string, number>;
   bytesIn: number;
   bytesOut: number;
 }
 
-/** Starts counting. The result gives what each of `requests` requests cost since. */
+/** Starts counting. Calling the result gives the cost of each of `requests` requests since then. */
 export async function countRedis(redis: RedisServer): Promise<(requests: number) => Promise<RedisCost>> {
   await redis.cli("config", "resetstat");
   const before = await info(redis);
@@ -19,7 +20,7 @@ export async function countRedis(redis: RedisServer): Promise<(requests: number)
     const commands: Record<string, number> = {};
     for (const [name, value] of after) {
       const command = /^cmdstat_(.*)$/.exec(name)?.[1];
-      if (command !== undefined && !OUR_OWN.test(command)) commands[command] = value / requests;
+      if (command !== undefined && !OWN_COMMANDS.test(command)) commands[command] = value / requests;
     }
     return {
       commands,
@@ -29,7 +30,8 @@ export async function countRedis(redis: RedisServer): Promise<(requests: number)
   };
 }
 
-const OUR_OWN = /^(info|config|monitor|command|client|ping)/;
+/** Commands of the measurement itself. */
+const OWN_COMMANDS = /^(info|config|monitor|command|client|ping)/;
 
 async function info(redis: RedisServer): Promise<Map<string, number>> {
   const lines = (await redis.cli("info", "stats", "commandstats")).split("\n");
@@ -42,8 +44,8 @@ async function info(redis: RedisServer): Promise<Map<string, number>> {
 }
 
 /**
- * Counts the commands that came over the network while `work` ran. INFO can't tell them from those that a script ran
- * inside Redis, MONITOR can.
+ * Counts the commands that come over the network while `work` runs. MONITOR tells them from the commands that a script
+ * runs inside Redis; INFO does not.
  */
 export async function countCommands(redis: RedisServer, work: () => Promise<void>): Promise<Map<string, number>> {
   const socket = connect(redis.port, redis.host).setEncoding("utf8");
@@ -51,15 +53,15 @@ export async function countCommands(redis: RedisServer, work: () => Promise<void
   socket.on("data", (text) => {
     seen += text;
   });
-  const mark = async (word: string) => {
+  const waitForEcho = async (word: string) => {
     await redis.cli("echo", word);
     while (!seen.includes(word)) await new Promise((resolve) => setTimeout(resolve, 5));
   };
   socket.write("MONITOR\r\n");
   while (!seen.includes("+OK")) await new Promise((resolve) => setTimeout(resolve, 5));
-  await mark("begin-of-work");
+  await waitForEcho("begin-of-work");
   await work();
-  await mark("end-of-work");
+  await waitForEcho("end-of-work");
   socket.destroy();
 
   const trips = new Map<string, number>();

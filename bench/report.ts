@@ -1,12 +1,12 @@
+// The report of a run, as Markdown.
 import type { StoreName } from "./contender.ts";
-import { type Cell, calm, type Results, type Row, together } from "./results.ts";
+import { type Cell, leastDisturbed, type Results, type Row, totalCpu } from "./results.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
 import { directRatio, type Estimate, estimate, noise, type Ratio, ratio } from "./statistics.ts";
 
-// Below this the server waited for requests now and then, and was measured at its ease.
+/** Below this share of its CPU, the server waited for requests, so it was not under full load. */
 const BUSY_ENOUGH = 0.85;
 
-/** The results for people. */
 export function markdown(results: Results): string {
   const { rows, settings, machine } = results;
   const columns = Object.keys(rows[0]!.cells) as ScenarioName[];
@@ -15,9 +15,11 @@ export function markdown(results: Results): string {
   return [
     "# What a session costs",
     "",
-    ...(results.quick ? ["A quick run; for figures to quote, run it without `--quick`.", ""] : []),
+    ...(results.quick ? ["A quick run. For figures to quote, run without `--quick`.", ""] : []),
     `${results.date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, ${machine.memory}, ${machine.system}. ` +
-      (machine.pinned ? "Server and load each on a CPU of their own. " : "Not pinned to CPUs (no taskset). ") +
+      (machine.pinned
+        ? "Server and load generator are pinned to different CPUs. "
+        : "Not pinned to CPUs (no taskset). ") +
       `Laps with new processes: ${settings.laps}, with up to ${settings.rounds} interleaved rounds each; ` +
       `${settings.connections} connections, ${settings.requests} to ${settings.requests * 3} requests a measurement; ` +
       `${settings.minutes.toFixed(0)} minutes. The session has ten keys and about 1 KB.`,
@@ -29,8 +31,8 @@ export function markdown(results: Results): string {
     ...warnings(results),
     "## The bare servers",
     "",
-    "CPU microseconds of the server process for each request, by the kernel's accounting: median, and the interval that",
-    "holds it 19 times in 20.",
+    "CPU microseconds of the server process for each request, by the kernel's accounting: median and 95 % confidence",
+    "interval.",
     "",
     ...table(
       ["", ...columns.map(titleOf)],
@@ -46,12 +48,12 @@ export function markdown(results: Results): string {
 
 const ORDER: ScenarioName[] = ["read", "change", "new"];
 
-/** Stores that are compared with each other. */
+/** Stores whose contenders are compared with each other. */
 export interface Group {
   name: string;
   title: string;
   stores: readonly StoreName[];
-  /** What the sessions are kept by. */
+  /** The name of the database that keeps the sessions. */
   database?: string;
 }
 
@@ -64,7 +66,7 @@ export const GROUPS: readonly Group[] = [
   { name: "mysql", title: "Sessions in MariaDB", stores: ["mysql"], database: "MariaDB" },
 ];
 
-/** Ours that a row is compared with: on the same framework, with the same store. */
+/** The row of coatcheck that a row is compared with: on the same framework, with the same store. */
 function oursFor(row: Row, rows: readonly Row[]): Row | undefined {
   if (row.ours) return undefined;
   return rows.find((other) => other.ours && other.store === row.store && other.framework === row.framework);
@@ -78,8 +80,8 @@ function addedBy({ title, stores }: Group, rows: readonly Row[], columns: readon
   return [
     `## ${title}`,
     "",
-    "CPU microseconds that the session adds to a request, over the bare server; and how many times coatcheck's, with the",
-    "same store on the same framework. No ratio where the intervals overlap.",
+    "CPU microseconds that the session adds to a request of the bare server, and their ratio to coatcheck's with the same",
+    "store on the same framework. No ratio where the intervals overlap.",
     "",
     ...table(
       ["", "on", ...columns.map(titleOf)],
@@ -103,13 +105,13 @@ function addedBy({ title, stores }: Group, rows: readonly Row[], columns: readon
 function databaseTables(group: Group, rows: readonly Row[], columns: readonly ScenarioName[]): string[] {
   const own = rows.filter((row) => group.stores.includes(row.store));
   return [
-    `## What ${group.database} has to do`,
+    `## The work of ${group.database}`,
     "",
-    "Round trips of each request, as a proxy on the way counts them; " +
+    "For each request: round trips, counted by a proxy; " +
       (group.name === "redis"
-        ? "the commands, by MONITOR, without those that a script runs; bytes to and from it; "
+        ? "commands, counted by MONITOR, without those that a script runs; bytes to and from Redis; "
         : "") +
-      "and CPU microseconds of its process.",
+      "and CPU microseconds of the database's process.",
     "",
     ...table(
       ["", "on", ...columns.map(titleOf)],
@@ -117,8 +119,8 @@ function databaseTables(group: Group, rows: readonly Row[], columns: readonly Sc
     ),
     `## Throughput with ${group.database}`,
     "",
-    "Requests a second at saturation, the server on one CPU and the database beside the load generator; CPU microseconds of",
-    "server and database together for each request, and how many times coatcheck's.",
+    "Requests a second at saturation, with the server on one CPU and the database beside the load generator; CPU microseconds",
+    "of server and database together for each request, and their ratio to coatcheck's.",
     "",
     ...table(
       ["", "on", ...columns.map(titleOf)],
@@ -143,15 +145,17 @@ function databaseWork({ roundTrips, redis, database }: Cell): string {
 
 function throughput({ rate, both, samples }: Cell, ours: Cell | undefined): string {
   const text = `${Math.round(rate.median)}/s (${Math.round(rate.low)}–${Math.round(rate.high)}); ${value(both)} µs`;
-  return ours ? `${text}, ${times(directRatio(calm(samples).map(together), calm(ours.samples).map(together)))}` : text;
+  return ours
+    ? `${text}, ${times(directRatio(leastDisturbed(samples).map(totalCpu), leastDisturbed(ours.samples).map(totalCpu)))}`
+    : text;
 }
 
 function lostUpdates(rows: readonly Row[]): string[] {
   return [
     "## Lost updates",
     "",
-    "What is left of parallel requests that write to one session, each answered with 200. Every handler waits 5 ms, as for",
-    "a database, and then writes: 50 requests a key of their own, 100 requests `n = n + 1`.",
+    "Concurrent writes to one session that survive. Every request is answered with 200. Every handler waits 5 ms, as for a",
+    "database, and then writes: 50 requests a different key each, 100 requests `n = n + 1`.",
     "",
     ...table(
       ["", "on", "of 50 keys", "of 100 increments"],
@@ -166,7 +170,7 @@ function warnings({ rows, machine }: Results): string[] {
   const lines: string[] = [];
   if (machine.loadBefore > 0.3) {
     lines.push(
-      `The machine was busy with something else before this run (load ${machine.loadBefore.toFixed(1)}): ` +
+      `Other processes kept the machine busy before this run (load ${machine.loadBefore.toFixed(1)}): ` +
         "trust the intervals, not the medians.",
     );
   }
@@ -177,15 +181,15 @@ function warnings({ rows, machine }: Results): string[] {
   );
   if (idle.length > 0) {
     lines.push(
-      "The server did not fill its CPU, since the load generator or Redis was slower; its figures are those of a " +
-        `server at its ease, a little higher than under full load: ${idle.join("; ")}.`,
+      "These servers did not use all of their CPU, since the load generator or the database was slower. Their figures are a " +
+        `little higher than under full load: ${idle.join("; ")}.`,
     );
   }
   const windows = rows.flatMap((row) => Object.values(row.cells).map(({ samples }) => samples));
-  const used = windows.flatMap(calm);
+  const used = windows.flatMap(leastDisturbed);
   lines.push(
-    `${used.length} of ${windows.flat().length} measurements count, those in which the kernel reports that others left the ` +
-      `server alone; among them others took ${percent(median(used.map(({ disturbed }) => disturbed)))} of the time.`,
+    `${used.length} of ${windows.flat().length} measurements count: those that other processes disturbed least, by the ` +
+      `kernel's accounting. In these, other processes took ${percent(median(used.map(({ disturbed }) => disturbed)))} of the time.`,
   );
   const noisiest = Math.max(...rows.flatMap((row) => Object.values(row.cells).map(({ cpu }) => noise(cpu))));
   lines.push(`The widest interval of a server's CPU time is ± ${(noisiest * 100).toFixed(1)} %.`);
@@ -200,7 +204,7 @@ function median(values: number[]): number {
   return estimate(values).median;
 }
 
-/** With its interval. */
+/** The median with its interval. */
 export function value(estimate: Estimate): string {
   return `${short(estimate.median)} (${short(estimate.low)}–${short(estimate.high)})`;
 }
@@ -208,7 +212,7 @@ export function value(estimate: Estimate): string {
 export function times(ratio: Ratio): string {
   switch (ratio.kind) {
     case "noise":
-      return "no difference beyond the noise";
+      return "no significant difference";
     case "at least":
       return `at least ${short(ratio.low)}×`;
     case "ratio":
@@ -224,7 +228,7 @@ function plain(n: number): string {
   return String(Number(n.toFixed(2)));
 }
 
-/** Lines of Markdown. */
+/** A table as lines of Markdown. */
 export function table(head: string[], lines: string[][]): string[] {
   const row = (cells: string[]) => `| ${cells.join(" | ")} |`;
   return [row(head), row(head.map(() => "---")), ...lines.map(row), ""];

@@ -1,3 +1,4 @@
+// The results of a run, and their summary.
 import type { Checks, RoundTrips } from "./checks.ts";
 import type { Framework, StoreName } from "./contender.ts";
 import type { Entrant, Window } from "./entrant.ts";
@@ -7,7 +8,7 @@ import type { RedisCost } from "./redis-counters.ts";
 import type { ScenarioName } from "./scenarios.ts";
 import { difference, type Estimate, estimate } from "./statistics.ts";
 
-/** What a run found out; the JSON file is one of these. */
+/** The JSON file of a run. */
 export interface Results {
   date: string;
   quick: boolean;
@@ -27,26 +28,26 @@ export interface Row {
   survivors?: Survivors;
 }
 
-/** One of its scenarios. */
+/** The figures of one contender and scenario. */
 export interface Cell {
   /** CPU microseconds for each request. */
   cpu: Estimate;
-  /** What of it was spent in the kernel. */
+  /** The part of `cpu` spent in the kernel. */
   kernel: Estimate;
-  /** What of `cpu` the bare server does not need. */
+  /** The part of `cpu` that the bare server does not need. */
   added: Estimate;
   /** CPU microseconds of the database for each request. */
   database?: Estimate;
-  /** Of server and database together. */
+  /** CPU microseconds of server and database together, for each request. */
   both: Estimate;
   /** The server's share of its CPU. */
   busy: Estimate;
   rate: Estimate;
   setCookies: number;
-  /** Bytes to and from Redis, and what INFO commandstats counted, scripts' commands among them. */
+  /** Bytes to and from Redis, and the commands by INFO commandstats, including those that scripts run. */
   redis?: RedisCost;
   roundTrips?: RoundTrips;
-  /** All windows; those that were disturbed do not count. */
+  /** All measurements, including disturbed ones, which the estimates leave out. */
   samples: Sample[];
 }
 
@@ -58,22 +59,20 @@ export interface Sample extends Window {
   redis?: RedisCost;
 }
 
-/** A window that others took more of than this share counts only if there are not enough better ones. */
-const CALM = 0.05;
+/** A measurement of which other processes took a larger share counts only if too few are better. */
+const MAX_DISTURBANCE = 0.05;
 const LEAST_WINDOWS = 7;
 
-/**
- * The windows that others left alone: chosen by what the kernel says of the disturbance, never by the figures themselves.
- */
-export function calm(samples: readonly Sample[]): Sample[] {
-  // A process of the database that ends takes its count along.
+/** The least disturbed measurements, chosen by the kernel's accounting of the disturbance and never by the figures. */
+export function leastDisturbed(samples: readonly Sample[]): Sample[] {
+  // The CPU time of a database process that ended is lost, so the difference can be negative.
   const whole = samples.filter(({ database = 0 }) => database >= 0);
   const sorted = whole.toSorted((one, other) => one.disturbed - other.disturbed);
-  return sorted.filter(({ disturbed }, i) => disturbed <= CALM || i < LEAST_WINDOWS);
+  return sorted.filter(({ disturbed }, i) => disturbed <= MAX_DISTURBANCE || i < LEAST_WINDOWS);
 }
 
 /** CPU microseconds of server and database for each request. */
-export function together({ cpu, database = 0 }: Sample): number {
+export function totalCpu({ cpu, database = 0 }: Sample): number {
   return cpu + database;
 }
 
@@ -93,9 +92,9 @@ export function summarize(
     const cells: Row["cells"] = {};
     for (const scenario of scenarios) {
       const all = windows(id, scenario);
-      const own = calm(all);
+      const own = leastDisturbed(all);
       const cpus = own.map(({ cpu }) => cpu);
-      const bare = calm(windows(bareIds.get(framework), scenario)).map(({ cpu }) => cpu);
+      const bare = leastDisturbed(windows(bareIds.get(framework), scenario)).map(({ cpu }) => cpu);
       const trips = roundTrips?.[scenario];
       const redis = own.flatMap((sample) => sample.redis ?? []);
       const databases = own.flatMap(({ database }) => database ?? []);
@@ -104,7 +103,7 @@ export function summarize(
         kernel: estimate(own.map(({ kernel }) => kernel)),
         added: difference(cpus, bare),
         ...(databases.length > 0 && { database: estimate(databases) }),
-        both: estimate(own.map(together)),
+        both: estimate(own.map(totalCpu)),
         busy: estimate(own.map(({ busy }) => busy)),
         rate: estimate(own.map(({ rate }) => rate)),
         setCookies: middle(own.map(({ setCookies }) => setCookies)),

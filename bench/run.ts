@@ -1,30 +1,32 @@
-// npm run bench [-- --quick]: what a session costs, by library, framework and store. See README.md in this folder.
+// npm run bench [-- --quick]: measures what a session costs, by library, framework and store (see README.md in this folder).
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { buildAstro } from "./apps/astro.ts";
 import { chosen, count, folder, readArguments } from "./arguments.ts";
 import { checkAll } from "./checks.ts";
-import type { Framework } from "./contender.ts";
+import { FRAMEWORKS, type Framework, MORE_FRAMEWORKS } from "./contender.ts";
 import type { Context } from "./context.ts";
 import { Databases } from "./databases.ts";
 import { baselineOf, CONNECTIONS, type Entrant, entrants, RunningEntrant, startGenerator } from "./entrant.ts";
-import { describeMachine } from "./machine.ts";
+import { describeMachine, FRAMEWORK_PACKAGES } from "./machine.ts";
 import { plots } from "./plots.ts";
 import { profile } from "./profile.ts";
 import { countRedis } from "./redis-counters.ts";
 import { markdown } from "./report.ts";
 import { type Results, type Sample, summarize } from "./results.ts";
-import { scenarioNames } from "./scenarios.ts";
+import { type ScenarioName, scenarioNames } from "./scenarios.ts";
 
 const USAGE = `npm run bench [-- options]
-  --quick            about two minutes instead of ten; results go to quick.* instead of bench.*
+  --quick            takes about two minutes instead of ten; results go to quick.* instead of bench.*
+  --frameworks       the session packages of ${MORE_FRAMEWORKS.join(", ")} instead; results go to frameworks.*
   --only a,b         these contenders, and their bare servers
   --scenarios a,b    of ${scenarioNames.join(", ")}
-  --profile          measure nothing, but say where the time goes: flame graphs (.svg) and what they are made from (.cpuprofile,
-                     for a browser's developer tools or speedscope), in profiles/ of the folder below
-  --laps n           how often every server is started anew
-  --rounds n         how often each is measured in a lap
-  --requests n       how many requests a measurement has on Express; Fastify gets twice, node:http three times as many
-  --warm-up n        how many requests of each kind come before the first measurement
+  --profile          instead of measuring, write flame graphs (.svg) and profiles (.cpuprofile, for a browser's developer
+                     tools or speedscope) to profiles/ of the folder below
+  --laps n           number of times that every server is started
+  --rounds n         measurements of each contender in a lap
+  --requests n       requests of a measurement on Express; twice as many on Fastify, three times as many on node:http
+  --warm-up n        requests of each kind before the first measurement
   --minutes n        begin no round that would end later than this
   --out folder       default: bench/results
 
@@ -35,6 +37,7 @@ const options = readArguments(USAGE, () => {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean", default: false },
+      frameworks: { type: "boolean", default: false },
       only: { type: "string" },
       scenarios: { type: "string" },
       laps: { type: "string" },
@@ -46,37 +49,49 @@ const options = readArguments(USAGE, () => {
       profile: { type: "boolean", default: false },
     },
   });
-  const { quick, profile } = values;
+  const { quick, profile, frameworks } = values;
+  const measured: readonly Framework[] = frameworks ? MORE_FRAMEWORKS : FRAMEWORKS;
   const ids = entrants.map(({ id }) => id);
-  const wanted = chosen("only", values.only, ids);
+  const ofRun = entrants
+    .filter(({ contender }) => measured.includes(contender.framework) && !contender.onlyByName)
+    .map(({ id }) => id);
+  const wanted = values.only === undefined ? ofRun : chosen("only", values.only, ids);
   return {
     quick,
+    name: frameworks ? "frameworks" : quick ? "quick" : "bench",
     profile,
     wanted: entrants.filter(({ id }) => wanted.includes(id)),
     scenarios: chosen("scenarios", values.scenarios, scenarioNames),
     laps: count("laps", values.laps, 1),
     rounds: count("rounds", values.rounds, quick ? 6 : 20),
     requests: count("requests", values.requests, quick ? 400 : 2_000),
-    // Until V8 has compiled everything for good; the same number for all.
-    warmUp: count("warm-up", values["warm-up"], quick ? 2_000 : 15_000),
+    // V8 has compiled everything by then. The same number for all contenders.
+    warmUp: count("warm-up", values["warm-up"], quick ? 2_000 : frameworks ? 6_000 : 15_000),
     minutes: count("minutes", values.minutes, quick ? 2 : 9.5),
     out: folder(values.out),
   };
 });
 const { warmUp, laps, rounds, requests, minutes, scenarios } = options;
 
-/** Faster servers get more requests, so that each measurement takes about as long. Comparisons stay in a framework. */
-const SHARE: Record<Framework, number> = { Express: 1, Fastify: 2, "node:http": 3 };
+/** Faster servers get more requests, so that all measurements take about the same time. Only one framework's are compared. */
+const SHARE: Record<Framework, number> = { Express: 1, Koa: 1, h3: 1, Hono: 1, Astro: 1, Fastify: 2, "node:http": 3 };
 
-/** In a lap. Of fewer the intervals would say nothing. */
+/** The longest measurement, by the CPU time of the warm-up. Some libraries take a hundred times as long as the others. */
+const LONGEST_SECONDS = 3;
+
+/** The fewest rounds of a lap: fewer give no intervals. */
 const LEAST_ROUNDS = 4;
 const started = Date.now();
 
 await main();
 
 async function main(): Promise<void> {
-  const machine = describeMachine();
   const measured = withBaselines(options.wanted);
+  const machine = describeMachine(options.name === "frameworks" ? FRAMEWORK_PACKAGES : undefined);
+  if (measured.some(({ contender }) => contender.framework === "Astro")) {
+    console.log("Building the application on Astro …");
+    buildAstro();
+  }
 
   const databases = await Databases.start(measured.map(({ store }) => store));
   const generator = await startGenerator();
@@ -98,9 +113,9 @@ async function main(): Promise<void> {
         rounds: Math.max(...samples.map(({ round }) => round)),
         minutes: (Date.now() - started) / 60_000,
       },
-      rows: summarize(measured, samples, await checkAll(context, tellCheck)),
+      rows: summarize(measured, samples, await checkAll(context, printCheck)),
     };
-    const file = `${options.out}/${options.quick ? "quick" : "bench"}`;
+    const file = `${options.out}/${options.name}`;
     const text = markdown(results);
     writeFileSync(`${file}.json`, `${JSON.stringify(results, null, 1)}\n`);
     writeFileSync(`${file}.md`, text);
@@ -117,7 +132,7 @@ function withBaselines(wanted: readonly Entrant[]): Entrant[] {
   return entrants.filter((one) => wanted.includes(one) || baselines.has(one));
 }
 
-/** Laps of rounds of turns: each lap with new processes, each round with everybody in it, the order turning. */
+/** Each lap starts new processes. Each round measures all contenders, in an order that rotates. */
 async function measureAll(context: Context): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (let lap = 1; lap <= laps; lap++) {
@@ -126,22 +141,30 @@ async function measureAll(context: Context): Promise<Sample[]> {
       const figures = turn.map(({ scenario, cpu }) => `${scenario} ${cpu.toFixed(1)}`).join("  ");
       console.log(`${clock()}  lap ${lap}/${laps} ${what.padEnd(11)} ${entrant.id.padEnd(24)} µs/request: ${figures}`);
     };
+    const warm = new Map<RunningEntrant, readonly Sample[]>();
     for (const one of running) {
-      print("warm-up", one, await takeTurn(context, one, () => warmUp, { lap, round: 0 }));
+      const turn = await takeTurn(context, one, () => warmUp, { lap, round: 0 });
+      print("warm-up", one, turn);
+      warm.set(one, turn);
       one.pin();
     }
+    const countOf = (one: RunningEntrant, name: ScenarioName) => {
+      const { cpu } = warm.get(one)!.find(({ scenario }) => scenario === name)!;
+      const most = Math.ceil((LONGEST_SECONDS * 1e6) / cpu);
+      return Math.min(requests * SHARE[one.entrant.contender.framework], most);
+    };
 
     const endAt = started + (minutes * 60_000 * lap) / laps;
     let roundTook = 0;
     for (let round = 1; round <= rounds; round++) {
       if (round > LEAST_ROUNDS && Date.now() + roundTook > endAt) {
-        console.log(`${clock()}  ${round - 1} rounds of ${rounds} have to do: this lap's time is up`);
+        console.log(`${clock()}  this lap's time is over after ${round - 1} of ${rounds} rounds`);
         break;
       }
       const roundStarted = Date.now();
       const shift = (round - 1) % running.length;
       for (const one of [...running.slice(shift), ...running.slice(0, shift)]) {
-        const turn = await takeTurn(context, one, (framework) => requests * SHARE[framework], { lap, round });
+        const turn = await takeTurn(context, one, (scenario) => countOf(one, scenario), { lap, round });
         samples.push(...turn);
         print(`round ${round}/${rounds}`, one, turn);
       }
@@ -155,11 +178,10 @@ async function measureAll(context: Context): Promise<Sample[]> {
 async function takeTurn(
   { scenarios, databases }: Context,
   running: RunningEntrant,
-  countOn: (framework: Framework) => number,
+  countOf: (scenario: ScenarioName) => number,
   when: { lap: number; round: number },
 ): Promise<Sample[]> {
   const { entrant } = running;
-  const count = countOn(entrant.contender.framework);
   const samples: Sample[] = [];
   const redis = entrant.store === "redis" || entrant.store === "cached" ? databases.redis! : undefined;
   let seeded = false;
@@ -169,6 +191,7 @@ async function takeTurn(
       await running.seed();
       seeded = true;
     }
+    const count = countOf(scenario);
     const counted = redis && (await countRedis(redis));
     const window = await running.measure(scenario, count);
     samples.push({
@@ -186,7 +209,7 @@ function startAll({ chosen, databases, generator }: Context): Promise<RunningEnt
   return Promise.all(chosen.map((entrant) => RunningEntrant.start(entrant, databases, generator)));
 }
 
-function tellCheck(id: string): void {
+function printCheck(id: string): void {
   console.log(`${clock()}  lost updates and round trips  ${id}`);
 }
 

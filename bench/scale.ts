@@ -1,5 +1,4 @@
-// npm run bench:scale: whether a request costs the same on more servers and more Redis nodes, which is what makes a farm
-// grow by adding to it. Two CPUs can't show three nodes' throughput; they can show what a request takes of each process.
+// npm run bench:scale: measures whether a request costs the same on more servers and more Redis nodes.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { startRedis, startRedisCluster } from "../test/servers/redis.ts";
@@ -34,6 +33,7 @@ const SCENARIOS = ["read", "change"] as const satisfies ScenarioName[];
 const entrant = entrants.find(({ id }) => id === "coatcheck-node+redis")!;
 const none = await Databases.start([]);
 
+/** CPU times, since two CPUs cannot show the throughput of three nodes. If they stay the same, a farm grows by adding machines. */
 interface Row {
   nodes: number;
   servers: number;
@@ -41,7 +41,7 @@ interface Row {
   /** CPU microseconds for each request: of the server that answers it, and of all nodes together. */
   server: Estimate;
   redis: Estimate;
-  /** The share of the node that had most to do. */
+  /** The share of the busiest node. */
   busiest: number;
 }
 
@@ -59,7 +59,7 @@ writeFileSync(`${options.out}/scale.json`, `${JSON.stringify(results, null, 1)}\
 writeFileSync(`${options.out}/scale.md`, markdown());
 console.log(markdown());
 
-/** One server is no Cluster, as nobody would have one of it. */
+/** A single node is a plain server, not a Cluster. */
 async function startNodes(count: number) {
   if (count === 1) {
     const server = await startRedis();
@@ -87,7 +87,7 @@ async function measure(nodes: { pid: number }[], address: string, servers: numbe
       const before = nodes.map(({ pid }) => cpuOf(pid));
       const windows = await all(scenario, REQUESTS);
       const used = nodes.map(({ pid }, i) => cpuOf(pid) - before[i]!);
-      if (round < 0) continue; // The warm-up.
+      if (round < 0) continue; // the warm-up
       const sum = used.reduce((total, one) => total + one, 0);
       server.push(...windows.map(({ cpu }) => cpu));
       redis.push(sum / REQUESTS / servers);
@@ -110,12 +110,12 @@ function markdown(): string {
     "# More servers, more Redis nodes",
     "",
     `${results.date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, load before the run ${machine.loadBefore.toFixed(1)}. ` +
-      "coatcheck on node:http; one Redis server, then a Cluster of two and of three, one and two server processes at full " +
-      "load. CPU microseconds for each request: medians, with the intervals that hold them 19 times in 20. If they don't grow " +
-      "with servers and nodes, twice the machines serve twice the requests.",
+      "coatcheck on node:http; one Redis server, then a Cluster of two and of three nodes; one and two server processes at full " +
+      "load. CPU microseconds for each request: medians, with 95 % confidence intervals. If they do not grow with servers and " +
+      "nodes, twice the machines serve twice the requests.",
     "",
     ...table(
-      ["Redis nodes", "servers", "request", "of the server", "of all nodes together", "share of the busiest node"],
+      ["Redis nodes", "servers", "request", "CPU of the server", "CPU of all nodes", "share of the busiest node"],
       rows.map(({ nodes, servers, scenario, server, redis, busiest }) => [
         ...[String(nodes), String(servers), scenario, value(server), value(redis), `${(busiest * 100).toFixed(0)} %`],
       ]),

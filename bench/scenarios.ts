@@ -1,3 +1,4 @@
+// The kinds of requests that are measured.
 import type { Expectation } from "./generator.ts";
 import { NO_SESSION_COOKIE, OTHER_COOKIES, USER } from "./session-data.ts";
 
@@ -5,7 +6,7 @@ import { NO_SESSION_COOKIE, OTHER_COOKIES, USER } from "./session-data.ts";
 export interface Scenario {
   readonly title: string;
   readonly path: string;
-  /** True if requests come with the cookie of a session that is there. */
+  /** True if requests come with the cookie of an existing session. */
   readonly withSession: boolean;
   /** What a contender with sessions must answer. */
   readonly expect: Expectation;
@@ -19,10 +20,10 @@ export const scenarios = {
 
 export type ScenarioName = keyof typeof scenarios;
 
-/** In the order of a contender's turn: what the new sessions took is given back before the others begin. */
+/** In the order of a contender's turn: new sessions come first, so that they are deleted before the others are measured. */
 export const scenarioNames = Object.keys(scenarios) as ScenarioName[];
 
-/** A request as a browser sends it, cut to the headers that matter. */
+/** A request as a browser sends it, with the headers that matter. */
 export function request(path: string, sessionCookie?: string): string {
   const [before, after] = OTHER_COOKIES;
   const cookies = sessionCookie === undefined ? [before, after] : [before, sessionCookie, after];
@@ -36,5 +37,5 @@ export function request(path: string, sessionCookie?: string): string {
   ].join("\r\n");
 }
 
-/** What the bare server gets in the place of a session's cookie. */
+/** The cookie that the bare server gets instead of a session's. */
 export const noSession = NO_SESSION_COOKIE;

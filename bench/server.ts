@@ -1,4 +1,4 @@
-// The process that is measured: one contender, and an ear for the harness.
+// The measured process: runs one contender, and answers the harness over IPC.
 import { readFileSync, writeFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import type { Contender, StoreName } from "./contender.ts";
@@ -7,10 +7,10 @@ export type ServerQuestion = { ask: "times" } | { ask: "profile" } | { ask: "wri
 
 /** In microseconds since the process began, by the kernel's accounting. */
 export interface Times {
-  /** On the CPU, all threads together. */
+  /** CPU time of all threads. */
   user: number;
   system: number;
-  /** How long the main thread was ready to run and another had the CPU. */
+  /** Time that the main thread was ready to run while another thread had the CPU. */
   waited: number;
 }
 export type ServerAnswer = number | Times;
@@ -48,6 +48,6 @@ function waited(): number {
   try {
     return Number(readFileSync("/proc/self/schedstat", "utf8").split(" ")[1]) / 1000;
   } catch {
-    return 0; // Only Linux tells.
+    return 0; // only Linux has it
   }
 }

@@ -1,4 +1,5 @@
-/** What the session of every contender holds: ten keys of JSON's types, about 1 KB as JSON. */
+// The data of the benchmark's sessions.
+/** Every contender's session holds ten keys of JSON's types, about 1 KB as JSON. */
 export interface Fields {
   user: string;
   views: number;
@@ -16,7 +17,7 @@ export interface Fields {
 
 export const USER = "ada.lovelace@example.com";
 
-/** A literal of its own for every session, since some stores keep the objects that they are given. */
+/** New objects for every session, since some stores keep the objects that they get. */
 export function tenKeys(): Fields {
   return {
     user: USER,
@@ -39,8 +40,8 @@ export function tenKeys(): Fields {
   };
 }
 
-/** A cookie that a browser would send along to any site, before and after the session's. */
+/** Cookies of other software, which a browser sends before and after the session's. */
 export const OTHER_COOKIES = ["_ga=GA1.1.1180325.1706693213", "consent=necessary.statistics"];
 
-/** Stands for the session's cookie where there is no session, so that the bare server parses equal headers. */
+/** Replaces the session's cookie where there is no session, so that the bare server parses headers of the same length. */
 export const NO_SESSION_COOKIE = `none=${"x".repeat(76)}`;

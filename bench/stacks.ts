@@ -1,4 +1,5 @@
-/** What a `.cpuprofile` has, as far as it is used here. */
+// Turns a CPU profile into a tree of stacks.
+/** The parts of a `.cpuprofile` that are used here. */
 export interface CpuProfile {
   nodes: {
     id: number;
@@ -10,29 +11,29 @@ export interface CpuProfile {
   timeDeltas: number[];
 }
 
-/** Whose code a function is. */
+/** Where a function's code comes from. */
 export type Origin = "coatcheck" | "application" | "packages" | "node" | "native";
 
-/** A function, as it was called from one stack of others. Times are shares of all that was not idle. */
+/** A function as called from one stack. Times are shares of the time that was not idle. */
 export interface Frame {
   name: string;
-  /** File and line, from this repository's or the package's folder. Empty where there is no source. */
-  place: string;
+  /** File and line, relative to this repository or to node_modules. Empty where there is no source. */
+  location: string;
   origin: Origin;
-  /** In the function itself. */
+  /** The time in the function itself. */
   self: number;
-  /** With what it called. */
+  /** The time in the function and all that it called. */
   total: number;
-  /** The one that took longest first. */
+  /** Longest first. */
   calls: Frame[];
 }
 
 export const ANONYMOUS = "(anonymous)";
-/** Starts the profiler, which takes time, and would be seen. */
+/** This file starts the profiler, which takes time and would show in the profile. */
 const HARNESS = new URL("server.ts", import.meta.url).href;
 const ROOT = new URL("..", import.meta.url).href;
 
-/** Samples become stacks; stacks that begin alike are one as far as they do. Gives the root, whose `total` is 1. */
+/** Turns samples into stacks, and merges stacks as far as they begin with the same calls. Returns the root, whose `total` is 1. */
 export function fold({ nodes, samples, timeDeltas }: CpuProfile): Frame {
   const times = new Map<number, number>();
   for (const [i, id] of samples.entries()) times.set(id, (times.get(id) ?? 0) + timeDeltas[i]!);
@@ -43,24 +44,24 @@ export function fold({ nodes, samples, timeDeltas }: CpuProfile): Frame {
   toShares(root, root.total);
   return root;
 
-  /** Adds a node of the profile, and all below it, to its frame. */
+  /** Adds a node of the profile and all nodes below it to its frame. */
   function add(frame: Frame, { id, children = [] }: CpuProfile["nodes"][number]): void {
     frame.self += times.get(id) ?? 0;
     for (const child of children.map((id) => byId.get(id)!)) {
       if (child.callFrame.functionName === "(idle)" || child.callFrame.url === HARNESS) continue;
       const called = frameOf(child.callFrame);
-      const known = frame.calls.find(({ name, place }) => name === called.name && place === called.place);
+      const known = frame.calls.find(({ name, location }) => name === called.name && location === called.location);
       if (known === undefined) frame.calls.push(called);
       add(known ?? called, child);
     }
   }
 }
 
-/** Each function's own time, wherever it was called from, by name and place. */
+/** Each function's own time, from all of its callers, by name and location. */
 export function selfTimes(root: Frame): Map<string, number> {
   const times = new Map<string, number>();
-  const visit = ({ name, place, self, calls }: Frame) => {
-    const label = place === "" ? name : `${name}  ${place}`;
+  const visit = ({ name, location, self, calls }: Frame) => {
+    const label = location === "" ? name : `${name}  ${location}`;
     if (self > 0) times.set(label, (times.get(label) ?? 0) + self);
     for (const call of calls) visit(call);
   };
@@ -84,7 +85,7 @@ function frameOf({ functionName, url, lineNumber }: CpuProfile["nodes"][number][
   const file = url.replace(ROOT, "").replace(/^.*node_modules\//, "");
   return {
     name: functionName || ANONYMOUS,
-    place: url === "" ? "" : `${file}:${lineNumber + 1}`,
+    location: url === "" ? "" : `${file}:${lineNumber + 1}`,
     origin: originOf(url),
     self: 0,
     total: 0,

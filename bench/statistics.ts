@@ -1,13 +1,14 @@
-/** A value, and the interval that holds it 19 times in 20. */
+// Estimates from samples: medians, differences and ratios, with confidence intervals.
+/** A median with its 95 % confidence interval. */
 export interface Estimate {
   readonly median: number;
   readonly low: number;
   readonly high: number;
-  /** False of too few samples: not even all of them hold the value 19 times in 20. */
+  /** False if the samples are too few for such an interval. */
   readonly sound: boolean;
 }
 
-/** The interval is the distribution-free one from the order of the samples. */
+/** The median of the values, with the distribution-free interval from their order. */
 export function estimate(values: readonly number[]): Estimate {
   return middle(
     values.toSorted((a, b) => a - b),
@@ -16,8 +17,8 @@ export function estimate(values: readonly number[]): Estimate {
 }
 
 /**
- * How much larger the `large` are than the `small`: the median of all differences (Hodges and Lehmann's), with the
- * distribution-free interval from the rank sums (Mann and Whitney's).
+ * The difference between `large` and `small`: the median of all differences (the Hodges-Lehmann estimator), with the
+ * distribution-free interval from the rank sums (the Mann-Whitney test).
  */
 export function difference(large: readonly number[], small: readonly number[]): Estimate {
   return middle(
@@ -27,13 +28,13 @@ export function difference(large: readonly number[], small: readonly number[]): 
 }
 
 export type Ratio =
-  /** The two intervals overlap, or there are too few samples for intervals: whatever the medians say is noise. */
+  /** The two intervals overlap, or the samples are too few for intervals: the medians' ratio is noise. */
   | { kind: "noise" }
-  /** The smaller one may be nothing at all, so only the least ratio is known. */
+  /** The smaller value may be 0, so only a lower bound of the ratio is known. */
   | { kind: "at least"; low: number }
   | { kind: "ratio"; ratio: number; low: number; high: number };
 
-/** How many times `small` goes into `large`, if the measurement can tell. */
+/** The ratio of `large` to `small`, if the intervals tell them apart. */
 export function ratio(large: Estimate, small: Estimate): Ratio {
   if (!large.sound || !small.sound) return { kind: "noise" };
   if (large.low <= small.high && small.low <= large.high) return { kind: "noise" };
@@ -46,7 +47,7 @@ export function ratio(large: Estimate, small: Estimate): Ratio {
   };
 }
 
-/** The same of samples instead of estimates, which are far from nothing: by the difference of their logarithms. */
+/** The ratio from samples instead of estimates, by the difference of logarithms. For values well above 0. */
 export function directRatio(large: readonly number[], small: readonly number[]): Ratio {
   const { median, low, high, sound } = difference(large.map(Math.log), small.map(Math.log));
   if (!sound || (low <= 0 && high >= 0)) return { kind: "noise" };
@@ -58,9 +59,9 @@ export function noise({ median, low, high }: Estimate): number {
   return (high - low) / 2 / Math.abs(median);
 }
 
-/** `probabilities` says how likely it is that 0, 1, 2 … of the values lie below what is estimated. */
+/** `probabilities`: how likely it is that 0, 1, 2 … of the values lie below the estimated value. */
 function middle(sorted: readonly number[], probabilities: readonly number[]): Estimate {
-  // What is left out at each end stays within one in 40.
+  // Leaves out at most 2.5 % at each end.
   let below = 0;
   let skip = -1;
   for (; skip < sorted.length / 2 - 1; skip++) {
@@ -81,23 +82,23 @@ function binomial(n: number): number[] {
   return row;
 }
 
-/** How likely it is that 0, 1, 2 … of the m × n pairs are in one order, if the two samples don't differ. */
+/** How likely it is that 0, 1, 2 … of the m × n pairs are in one order, if the two samples do not differ. */
 function rankSums(m: number, n: number): number[] {
-  // Ways to choose m of m + n places, by the number of pairs out of order: Gauss's binomial coefficient.
-  let ways = [1];
-  for (let i = 1; i <= m; i++) ways = divided(multiplied(ways, n + i), i);
-  const all = ways.reduce((sum, one) => sum + one, 0);
-  return ways.map((one) => one / all);
+  // The number of ways to choose m of m + n positions, by the number of pairs out of order: Gauss's binomial coefficient.
+  let counts = [1];
+  for (let i = 1; i <= m; i++) counts = divided(multiplied(counts, n + i), i);
+  const all = counts.reduce((sum, one) => sum + one, 0);
+  return counts.map((one) => one / all);
 }
 
-/** Times 1 - q^by. */
-function multiplied(ways: readonly number[], by: number): number[] {
-  return Array.from({ length: ways.length + by }, (_, k) => (ways[k] ?? 0) - (ways[k - by] ?? 0));
+/** Multiplies a polynomial by 1 - q^by. */
+function multiplied(counts: readonly number[], by: number): number[] {
+  return Array.from({ length: counts.length + by }, (_, k) => (counts[k] ?? 0) - (counts[k - by] ?? 0));
 }
 
-/** By 1 - q^by, which goes without a remainder. */
-function divided(ways: readonly number[], by: number): number[] {
+/** Divides a polynomial by 1 - q^by, of which it is a multiple. */
+function divided(counts: readonly number[], by: number): number[] {
   const quotient: number[] = [];
-  for (let k = 0; k < ways.length - by; k++) quotient.push(ways[k]! + (quotient[k - by] ?? 0));
+  for (let k = 0; k < counts.length - by; k++) quotient.push(counts[k]! + (quotient[k - by] ?? 0));
   return quotient;
 }

@@ -1,45 +1,46 @@
+// The load balancer: sends each request to the next server that is up.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { createProxyServer } from "httpxy";
 
-/** A server that may be asked. */
+/** A server that takes requests. */
 export interface Target {
   readonly number: number;
   readonly url: string;
 }
 
-/** Who answered a request, or failed to. */
+/** Which server answered a request, or failed to. */
 export interface Answer {
   readonly server: number;
   readonly method: string;
-  /** The server died before it answered, and another one was asked. */
+  /** The server died before it answered, and the request went to another one. */
   readonly failed?: true;
 }
 
 export interface BalancerOptions {
-  /** The servers that are up, by number. Asked for every request. */
+  /** The servers that are up, in the order of their numbers. Called for every request. */
   targets(): readonly Target[];
-  /** Headers to add to what the servers get. */
+  /** Headers to add to every request. */
   headers(): Record<string, string>;
-  answered(answer: Answer): void;
-  /** Answers when no server is left to ask. */
-  nobody(req: IncomingMessage, res: ServerResponse): void;
+  onAnswer(answer: Answer): void;
+  /** Answers a request when no server is up. */
+  noServer(req: IncomingMessage, res: ServerResponse): void;
 }
 
 /**
- * Round robin, and nothing sticky: each request goes to the server after the one that was asked last.
+ * Round robin without sticky sessions: each request goes to the server after the last one.
  *
- * A server may die with a request in its hands. As long as no answer has begun, the next server gets the same request.
- * That is safe for GET, and for the shop's forms, POST or not: they say what is to be ("this coat on that hanger"), so
- * doing it twice does it once. In front of forms that say "one more", repeat only what no server has taken.
+ * A server may die while it handles a request. If no answer has begun, the next server gets the same request. That is safe
+ * for GET and for the shop's forms, which are idempotent: "this coat on that hanger". A request that is not ("one more")
+ * must only be repeated if no server has received it.
  */
-export function balancer({ targets, headers, answered, nobody }: BalancerOptions) {
+export function balancer({ targets, headers, onAnswer, noServer }: BalancerOptions) {
   const proxy = createProxyServer();
-  const asked = new WeakMap<IncomingMessage, number>();
+  const serverOf = new WeakMap<IncomingMessage, number>();
   let last = 0;
 
-  proxy.on("proxyRes", (_, req) => answered({ server: asked.get(req)!, method: req.method! }));
+  proxy.on("proxyRes", (_, req) => onAnswer({ server: serverOf.get(req)!, method: req.method! }));
 
   function next(tried: ReadonlySet<number>): Target | undefined {
     const untried = targets().filter(({ number }) => !tried.has(number));
@@ -49,10 +50,10 @@ export function balancer({ targets, headers, answered, nobody }: BalancerOptions
   }
 
   return async function balance(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const body = await buffer(req); // all of it, to be sent again if need be
+    const body = await buffer(req); // all of it, so that it can be sent again
     const tried = new Set<number>();
     for (let target = next(tried); target !== undefined; target = next(tried)) {
-      asked.set(req, target.number);
+      serverOf.set(req, target.number);
       tried.add(target.number);
       const chunks = body.length === 0 ? [] : [body];
       try {
@@ -60,9 +61,9 @@ export function balancer({ targets, headers, answered, nobody }: BalancerOptions
         return;
       } catch {
         if (res.headersSent) return;
-        answered({ server: target.number, method: req.method!, failed: true });
+        onAnswer({ server: target.number, method: req.method!, failed: true });
       }
     }
-    nobody(req, res);
+    noServer(req, res);
   };
 }

@@ -1,8 +1,10 @@
+// The panel's buttons, and the events that update open pages.
 import { type Request, type Response, Router } from "express";
 import type { Fleet } from "./fleet.ts";
-import { type FarmState, panel } from "./panel.ts";
+import { panel } from "./panel.ts";
+import type { FarmState } from "./state.ts";
 
-/** What the panel's buttons do to the servers, and news for the pages that are open. The shop has no such power. */
+/** Runs in the farm's process: the shop cannot start or kill servers. */
 export function control(fleet: Fleet, state: () => FarmState) {
   const router = Router();
   const listeners = new Set<Response>();
@@ -10,7 +12,7 @@ export function control(fleet: Fleet, state: () => FarmState) {
 
   router.use((req, res, next) => {
     if (isOwnPage(req)) next();
-    else res.status(403).type("text").send("Only this farm's own pages may do this.\n");
+    else res.status(403).type("text").send("Only pages of this farm may do this.\n");
   });
 
   router.post("/servers/:number/:action", async (req, res) => {
@@ -23,29 +25,29 @@ export function control(fleet: Fleet, state: () => FarmState) {
   });
 
   router.get("/events", (_, res) => {
-    res.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" }).write(news());
+    res.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" }).write(event());
     listeners.add(res);
     res.once("close", () => listeners.delete(res));
   });
 
-  function news(): string {
+  function event(): string {
     return `data: ${panel(state()).markup.replaceAll("\n", " ")}\n\n`;
   }
 
   return {
     router,
-    /** Tells the pages that are open; once for all that happens in one moment. */
+    /** Updates the open pages. Changes within a few milliseconds are sent together. */
     changed(): void {
       if (due !== undefined) return;
       due = setTimeout(() => {
         due = undefined;
-        for (const listener of listeners) listener.write(news());
+        for (const listener of listeners) listener.write(event());
       }, 20);
     },
   };
 }
 
-/** Any site can post a form to this address, and any name can be made to point to it. */
+/** Any site can post a form to this address, and any host name can point to it. */
 function isOwnPage({ hostname, headers: { origin, host } }: Request): boolean {
   return ["localhost", "127.0.0.1"].includes(hostname) && (origin === undefined || origin === `http://${host}`);
 }

@@ -1,15 +1,15 @@
-// Opens the demo and a browser on it, for its test and its picture.
+// Opens the demo and a browser, for the test and the screenshot.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { type Browser, chromium, type Page } from "playwright-core";
 
 export interface RunningFarm {
   readonly url: string;
-  /** As Ctrl-C does it. */
+  /** Stops the farm as Ctrl-C does. */
   stop(): Promise<void>;
 }
 
-/** Starts the farm on a free port, as `npm run demo -- …args` does, and resolves when it is open. */
+/** Starts the farm on a free port, as `npm run demo -- …args` does. Resolves when it takes requests. */
 export async function openFarm(...args: string[]): Promise<RunningFarm> {
   const farm = fork(new URL("./farm.ts", import.meta.url), ["--port", "0", ...args], { stdio: "pipe" });
   const ended = once(farm, "exit");
@@ -22,7 +22,7 @@ export async function openFarm(...args: string[]): Promise<RunningFarm> {
         if (url !== undefined) resolve(url);
       });
     }
-    ended.then(() => reject(new Error(`the farm did not open:\n${printed}`)));
+    ended.then(() => reject(new Error(`the farm exited before it took requests:\n${printed}`)));
   });
   return {
     url,
@@ -33,7 +33,7 @@ export async function openFarm(...args: string[]): Promise<RunningFarm> {
   };
 }
 
-/** Debian's Chromium with a new profile, talking to nobody but the farm. */
+/** Debian's Chromium with a new profile and without background requests. */
 export function openBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: "/usr/bin/chromium",
@@ -50,7 +50,7 @@ export function openBrowser(): Promise<Browser> {
   });
 }
 
-/** Clicks, and waits for the page that answers. */
+/** Clicks, and waits for the next page. */
 export async function click(page: Page, selector: string): Promise<void> {
   const before = await page.$("body");
   await page.click(selector);

@@ -1,4 +1,4 @@
-// npm run demo: a load balancer, the servers behind it, and the store that they share.
+// npm run demo: runs a load balancer, the servers behind it, and the store that they share.
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -8,25 +8,25 @@ import express from "express";
 import { type Answer, balancer } from "./balancer.ts";
 import { control } from "./control.ts";
 import { fleet } from "./fleet.ts";
-import { nobodyPage } from "./page.ts";
-import type { FarmState } from "./panel.ts";
-import { describePlace, places, preparePlace } from "./stores.ts";
+import { noServerPage } from "./page.ts";
+import type { FarmState } from "./state.ts";
+import { describeStore, environments, prepareStore } from "./stores.ts";
 
 const USAGE = `npm run demo -- [--port 3000] [--servers 3]
-  [--store ${Object.keys(places).join("|")}]
+  [--store ${Object.keys(environments).join("|")}]
   [--config demo/session.json | --web-config demo/web.config]`;
 const SHOWN_ANSWERS = 18;
 
 let stopping = false;
 const wanted = readArguments();
-// Where a configuration file looks for it.
+// Configuration files read the secret from the environment.
 const secret = process.env.SESSION_SECRET || randomBytes(32).toString("base64url");
 process.env.SESSION_SECRET = secret;
-const kept = await preparePlace(wanted.kept).catch(giveUp);
+const location = await prepareStore(wanted.store).catch(exitWith);
 const setup = {
-  kept,
+  location,
   secret,
-  // Cookies don't know ports: two farms side by side must not take each other's tickets.
+  // Cookies are shared by all ports of a host, so two farms side by side need different names.
   cookie: `cloakroom-${randomBytes(3).toString("hex")}`,
 };
 
@@ -34,7 +34,7 @@ const answers: Answer[] = [];
 const farm = fleet(wanted.servers, setup, (server) => {
   panel.changed();
   if (server.state === "up") console.log(`  server ${server.number} is up, process ${server.pid}`);
-  if (server.state === "down" && !stopping) console.log(`  server ${server.number} is dead`);
+  if (server.state === "down" && !stopping) console.log(`  server ${server.number} is down`);
 });
 const state = (): FarmState => ({ servers: farm.servers, answers });
 const panel = control(farm, state);
@@ -45,28 +45,28 @@ app.use(
   balancer({
     targets: () => farm.servers.filter((server) => server.state === "up"),
     headers: () => ({ "x-farm": JSON.stringify(state()) }),
-    answered(answer) {
+    onAnswer(answer) {
       answers.push(answer);
       if (answers.length > SHOWN_ANSWERS) answers.shift();
       panel.changed();
     },
-    nobody: (_, res) => nobodyPage(res, state()),
+    noServer: (_, res) => noServerPage(res, state()),
   }),
 );
 const front = createServer(app);
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, stop);
-process.once("disconnect", stop); // a test started this, and ended
+process.once("disconnect", stop); // the test that started this process has ended
 
-console.log("The cloakroom opens.");
-await Promise.all(farm.servers.map(({ number }) => farm.start(number))).catch(giveUp);
+console.log("The demo is starting.");
+await Promise.all(farm.servers.map(({ number }) => farm.start(number))).catch(exitWith);
 const port = await listen(wanted.port);
-if (port !== wanted.port && wanted.port !== 0) console.log(`  port ${wanted.port} is taken, ${port} is free`);
-const { name, where } = describePlace(kept);
+if (port !== wanted.port && wanted.port !== 0) console.log(`  port ${wanted.port} is in use: using ${port} instead`);
+const { name, where } = describeStore(location);
 console.log(`  sessions: ${name}. ${where}`);
-console.log(`\n  http://127.0.0.1:${port}\n\nCtrl-C closes it.`);
+console.log(`\n  http://127.0.0.1:${port}\n\nPress Ctrl-C to stop.`);
 
-/** The port, or the next one that is free. */
+/** Listens on the port, or on the next one that is free, and resolves with it. */
 async function listen(port: number): Promise<number> {
   try {
     await once(front.listen(port, "127.0.0.1"), "listening");
@@ -77,7 +77,7 @@ async function listen(port: number): Promise<number> {
   }
 }
 
-/** Throw-away data and servers go when this process exits; what it forked has to be gone by then. */
+/** Temporary data and database servers end with this process. The servers of the farm must end before it. */
 async function stop(): Promise<void> {
   stopping = true;
   front.close();
@@ -86,8 +86,8 @@ async function stop(): Promise<void> {
   process.exit();
 }
 
-/** A server that ends because the farm does is no failure: `stop` is at work, and has the last word. */
-async function giveUp(error: Error): Promise<never> {
+/** Exits with an error, unless the farm is stopping: servers that end because of that are no failure. */
+async function exitWith(error: Error): Promise<never> {
   if (stopping) return new Promise(() => {});
   console.error(error.message);
   process.exit(1);
@@ -105,17 +105,19 @@ function readArguments() {
       },
     });
     const [port, servers] = [Number(values.port), Number(values.servers)];
-    if (!Object.hasOwn(places, values.store)) throw new Error(`There is no store "${values.store}".`);
-    if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`"${values.port}" is no port.`);
-    if (!Number.isInteger(servers) || servers < 1 || servers > 9) throw new Error("A farm has 1 to 9 servers.");
-    const { config, "web-config": webConfig, store } = values;
-    const kept =
+    if (!Object.hasOwn(environments, values.store)) throw new Error(`--store: unknown store "${values.store}".`);
+    if (!Number.isInteger(port) || port < 0 || port > 65535)
+      throw new Error(`--port: expected a port, got "${values.port}".`);
+    if (!Number.isInteger(servers) || servers < 1 || servers > 9)
+      throw new Error(`--servers: expected a number from 1 to 9, got "${values.servers}".`);
+    const { config, "web-config": webConfig } = values;
+    const store =
       config !== undefined
         ? ({ configuration: "config", file: config } as const)
         : webConfig !== undefined
           ? ({ configuration: "web-config", file: webConfig } as const)
-          : { store };
-    return { kept, port, servers };
+          : { environment: values.store };
+    return { store, port, servers };
   } catch (error) {
     console.error(`${(error as Error).message}\n${USAGE}`);
     process.exit(2);

@@ -1,35 +1,32 @@
+// The server processes of the farm.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import type { Ready, Setup } from "./server.ts";
+import type { ServerState } from "./state.ts";
 
-/** One server. Its number counts from 1; its URL is where it takes requests. */
-export type ServerState =
-  | { readonly number: number; readonly state: "down" }
-  | { readonly number: number; readonly state: "starting"; readonly pid: number }
-  | { readonly number: number; readonly state: "up"; readonly pid: number; readonly url: string };
-
-/** Server processes that are started and killed one by one. */
+/** Servers that can be started and killed one by one. */
 export interface Fleet {
-  /** As they are now, by number. */
+  /** The current states, in the order of their numbers. */
   readonly servers: readonly ServerState[];
   /** Starts a server if it is down. Resolves when it takes requests; rejects if it ends before that. */
   start(number: number): Promise<void>;
-  /** SIGKILL: no goodbye, no last request finished, nothing saved. Resolves when the process is gone. */
+  /** Sends SIGKILL: pending requests are not finished, and nothing more is saved. Resolves when the process has ended. */
   kill(number: number): Promise<void>;
-  /** Asks all of them to end. Resolves when all are gone. */
+  /** Sends SIGTERM to all servers. Resolves when all have ended. */
   stop(): Promise<void>;
 }
 
-const PATIENCE = 3_000;
+/** Milliseconds after which a server that does not end is killed. */
+const KILL_AFTER_MS = 3_000;
 
-/** `count` servers, all down. `changed` hears of every change of one. */
-export function fleet(count: number, setup: Omit<Setup, "number">, changed: (server: ServerState) => void): Fleet {
+/** `count` servers, all down. `onChange` is called with each new state. */
+export function fleet(count: number, setup: Omit<Setup, "number">, onChange: (server: ServerState) => void): Fleet {
   const servers: ServerState[] = Array.from({ length: count }, (_, i) => ({ number: i + 1, state: "down" }));
   const processes = new Map<number, ChildProcess>();
 
-  function become(server: ServerState): void {
+  function setState(server: ServerState): void {
     servers[server.number - 1] = server;
-    changed(server);
+    onChange(server);
   }
 
   async function start(number: number): Promise<void> {
@@ -39,14 +36,14 @@ export function fleet(count: number, setup: Omit<Setup, "number">, changed: (ser
     });
     const pid = child.pid!;
     processes.set(number, child);
-    become({ number, state: "starting", pid });
+    setState({ number, state: "starting", pid });
     const ended = once(child, "exit").then(() => {
       processes.delete(number);
-      become({ number, state: "down" });
+      setState({ number, state: "down" });
     });
     const ready: Ready | undefined = await Promise.race([once(child, "message").then(([message]) => message), ended]);
     if (ready === undefined) throw new Error(`server ${number} ended before it took requests`);
-    become({ number, state: "up", pid, url: `http://127.0.0.1:${ready.port}` });
+    setState({ number, state: "up", pid, url: `http://127.0.0.1:${ready.port}` });
   }
 
   async function end(number: number, signal: NodeJS.Signals): Promise<void> {
@@ -54,7 +51,7 @@ export function fleet(count: number, setup: Omit<Setup, "number">, changed: (ser
     if (child === undefined) return;
     const ended = once(child, "exit");
     child.kill(signal);
-    const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
+    const timer = setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS);
     await ended;
     clearTimeout(timer);
   }

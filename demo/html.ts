@@ -1,11 +1,12 @@
-/** Markup that goes into a page as it is. */
+// A template tag for HTML.
+/** Markup, which goes into a page unescaped. */
 export interface Html {
   readonly markup: string;
 }
 
 type Part = Html | string | number | false | undefined | readonly Html[];
 
-/** A template whose values are text, and escaped, unless they are markup themselves. */
+/** A template whose values are escaped, unless they are markup. */
 export function html(strings: TemplateStringsArray, ...parts: Part[]): Html {
   return { markup: String.raw({ raw: strings }, ...parts.map(markupOf)) };
 }

@@ -1,3 +1,4 @@
+// The frame of every page: headers, style and script.
 import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
@@ -9,7 +10,7 @@ const script = readFileSync(new URL("./page/script.js", import.meta.url), "utf8"
 const HEADERS = {
   "Content-Type": "text/html; charset=utf-8",
   "Cache-Control": "no-store",
-  // Nothing from elsewhere, and inline only what is here word for word.
+  // Nothing from other sites, and only this inline style and script.
   "Content-Security-Policy": [
     "default-src 'none'",
     `style-src 'sha256-${hash("sha256", style, "base64")}'`,
@@ -27,7 +28,7 @@ const ICON = encodeURIComponent(
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#2a1730"/><path fill="none" stroke="#e2b65c" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" d="M16 13.5V12a3 3 0 1 1 3-3M16 13.5 27 21.5H5Z"/></svg>`,
 );
 
-/** Sends a page that stands on its own: one response, with its style, its script and its pictures. */
+/** Sends a page whose one response includes its style, script and pictures. */
 export function send(res: ServerResponse, status: number, body: Html): void {
   const document = html`<!doctype html>
 <html lang="en">

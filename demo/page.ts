@@ -1,23 +1,24 @@
+// The pages of the shop.
 import type { ServerResponse } from "node:http";
 import type { Session } from "../src/index.ts";
 import { type Html, html } from "./html.ts";
 import { send } from "./layout.ts";
-import { colour, type FarmState, panel } from "./panel.ts";
-import type { Guest, Hung } from "./shop.ts";
+import { colour, panel } from "./panel.ts";
+import type { FarmState, Guest, Hung } from "./state.ts";
 import { type Ware, wares } from "./wares.ts";
 
-/** What a shop's pages say of where they were made. */
+/** The server and the store that the shop's pages name. */
 export interface About {
   readonly server: number;
-  /** The store: its name, where sessions are in it, and what is wrong with that. */
-  readonly kept: { readonly name: string; readonly where: string; readonly warning?: string | undefined };
+  /** The store's name, where it keeps sessions, and a warning about that. */
+  readonly store: { readonly name: string; readonly where: string; readonly warning?: string | undefined };
 }
 
 export interface View {
   readonly about: About;
   readonly guest: Session<Guest>;
-  /** The guest brought a ticket that is not known here. */
-  readonly isStranger: boolean;
+  /** The request's ticket opens no session here. */
+  readonly isTicketUnknown: boolean;
   readonly note: string | undefined;
   /** A free hanger for each ware. */
   readonly hangers: readonly string[];
@@ -25,9 +26,9 @@ export interface View {
 }
 
 export function shopPage(res: ServerResponse, view: View): void {
-  const { server, kept } = view.about;
+  const { server, store } = view.about;
   const answered = html`<span class="disc" aria-hidden="true">${server}</span> Server ${server} made this page`;
-  const warning = kept.warning && html`<p class="warning"><strong>On purpose:</strong> ${kept.warning}</p>`;
+  const warning = store.warning && html`<p class="warning"><strong>On purpose:</strong> ${store.warning}</p>`;
   const note = view.note && html`<p class="note" role="status">${view.note}</p>`;
   const body = html`
 <body data-colour="${colour(server)}" data-answered-by="${server}">
@@ -42,16 +43,16 @@ export function shopPage(res: ServerResponse, view: View): void {
     <aside>
       ${ticket(view)}
       ${view.guest.has("name") ? signOut : signIn}
-      <p class="small">The session's id is public. What opens it is in a cookie that no script can read.</p>
+      <p class="small">The session's id is public. The ticket that opens the session is in a cookie that scripts cannot read.</p>
     </aside>
   </main>
 </body>`;
   send(res, 200, body);
 }
 
-/** For when no server is left to make a page. */
-export function nobodyPage(res: ServerResponse, farm: FarmState): void {
-  const body = html`<body>${counter(html`Nobody is at the counter: restart a server`, farm)}</body>`;
+/** The page of the load balancer when no server is up. */
+export function noServerPage(res: ServerResponse, farm: FarmState): void {
+  const body = html`<body>${counter(html`No server is up: restart one`, farm)}</body>`;
   send(res, 503, body);
 }
 
@@ -64,7 +65,7 @@ function counter(answered: Html, farm: FarmState | undefined): Html {
       </svg>
       <div>
         <h1>The Cloakroom</h1>
-        <p>Each click goes to the next server. Kill one, and go on shopping.</p>
+        <p>Each click goes to the next server. Kill one and keep shopping.</p>
       </div>
       <form class="answered" action="/">${answered} <button id="again">Ask again</button></form>
     </div>
@@ -72,16 +73,16 @@ function counter(answered: Html, farm: FarmState | undefined): Html {
   </header>`;
 }
 
-/** The farm told how it was before this page, so this page's answer is not in it yet. */
+/** Adds this page's answer: the farm's state is from before the request. */
 function withAnswer(farm: FarmState, server: number): FarmState {
   return { ...farm, answers: [...farm.answers, { server, method: "GET" }] };
 }
 
-function rail({ about, guest, isStranger }: View): Html {
+function rail({ about, guest, isTicketUnknown }: View): Html {
   const { rail = [] } = guest.data;
   const total = rail.reduce((sum, { ware }) => sum + wares[ware]!.price, 0);
   const count = rail.length === 1 ? "1 thing" : `${rail.length} things`;
-  const empty = isStranger ? `Server ${about.server} knows of nothing that is yours.` : "Hang something up.";
+  const empty = isTicketUnknown ? `Server ${about.server} has nothing of yours.` : "Hang something up.";
   return html`
       <section aria-labelledby="rail">
         <header>
@@ -108,7 +109,7 @@ function goods(hangers: readonly string[]): Html {
       <section aria-labelledby="goods">
         <header>
           <h2 id="goods">For sale</h2>
-          <button id="rush" type="button">One of each, all at once</button>
+          <button id="rush" type="button">One of each, in parallel</button>
         </header>
         <ul class="goods">${Object.entries(wares).map(([name, ware], i) => good(name, ware, hangers[i]!))}</ul>
       </section>`;
@@ -130,17 +131,17 @@ function good(name: string, { name: title, price, line, picture }: Ware, hanger:
 }
 
 function ticket(view: View): Html {
-  const { guest, isStranger, about } = view;
+  const { guest, isTicketUnknown, about } = view;
   return html`
-      <section class="ticket ${isStranger && "unknown"}" aria-labelledby="ticket">
+      <section class="ticket ${isTicketUnknown && "unknown"}" aria-labelledby="ticket">
         <header>
           <h2 id="ticket">Cloakroom ticket</h2>
-          <p class="number">${isStranger ? "?" : guest.id.slice(0, 6)}</p>
+          <p class="number">${isTicketUnknown ? "?" : guest.id.slice(0, 6)}</p>
         </header>
-        ${isStranger ? stranger(about.server) : facts(guest)}
+        ${isTicketUnknown ? unknownTicket(about.server) : facts(guest)}
         <footer>
-          <p>Kept in <strong id="store">${about.kept.name}</strong></p>
-          <p class="small">${about.kept.where}</p>
+          <p>Stored in <strong id="store">${about.store.name}</strong></p>
+          <p class="small">${about.store.where}</p>
         </footer>
       </section>`;
 }
@@ -158,8 +159,8 @@ function facts(guest: Session<Guest>): Html {
         </dl>`;
 }
 
-function stranger(server: number): Html {
-  return html`<p>Server ${server} does not know the ticket you brought. It has expired, or another server keeps it.</p>`;
+function unknownTicket(server: number): Html {
+  return html`<p>Server ${server} does not know your ticket. The session has expired, or another server has it.</p>`;
 }
 
 const signIn = html`
@@ -169,11 +170,11 @@ const signIn = html`
           <input id="name" name="name" maxlength="40" autocomplete="off" placeholder="Ada">
           <button id="sign-in">Sign in</button>
         </div>
-        <p class="small">You get a new ticket; the old one is dead at once. Your things stay.</p>
+        <p class="small">You get a new ticket and keep your things. The old ticket stops working immediately.</p>
       </form>`;
 
 const signOut = html`
       <form class="sign" method="post" action="/sign-out">
         <button id="sign-out">Sign out</button>
-        <p class="small">Ends the session, rail and all, on every server at once.</p>
+        <p class="small">Ends the session and empties the rail, on every server immediately.</p>
       </form>`;

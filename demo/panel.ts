@@ -1,43 +1,36 @@
+// The panel: the servers with their buttons, and the last answers.
 import type { Answer } from "./balancer.ts";
-import type { ServerState } from "./fleet.ts";
 import { type Html, html } from "./html.ts";
+import type { FarmState, ServerState } from "./state.ts";
 
-/** What goes on behind the counter. */
-export interface FarmState {
-  readonly servers: readonly ServerState[];
-  /** The last ones, oldest first. */
-  readonly answers: readonly Answer[];
-}
-
-/** The servers with their buttons, and who answered last. Part of each page, and sent anew whenever it changes. */
+/** Part of each page, and sent again whenever it changes. */
 export function panel({ servers, answers }: FarmState): Html {
   const last = answers.findLast(({ failed }) => !failed)?.server;
   return html`
     <ul class="servers">${servers.map((server) => card(server, server.number === last))}</ul>
     <div class="answers">
-      <h3 id="answers">Who answered</h3>
+      <h3 id="answers">Last answers</h3>
       <ol class="strip" aria-labelledby="answers">${answers.map(chip)}</ol>
     </div>`;
 }
 
-/** There are six colours; a seventh server gets the first one's. */
+/** There are six colours. The seventh server gets the first one again. */
 export function colour(server: number): number {
   return ((server - 1) % 6) + 1;
 }
 
 function card(server: ServerState, answeredLast: boolean): Html {
   const { number, state } = server;
-  const [verb, action] = state === "down" ? ["Restart", "start"] : ["Kill", "kill"];
-  const words = { up: "up", starting: "starting", down: "dead" }[state];
+  const [label, action] = state === "down" ? ["Restart", "start"] : ["Kill", "kill"];
   return html`
     <li class="server ${state} ${answeredLast && "last"}" data-colour="${colour(number)}" data-server="${number}">
       <span class="disc" aria-hidden="true">${number}</span>
       <div>
         <h3>Server ${number}</h3>
-        <p class="state">${words}${server.state === "up" && `, process ${server.pid}`}</p>
+        <p class="state">${state}${server.state === "up" && `, process ${server.pid}`}</p>
       </div>
       <form method="post" action="/farm/servers/${number}/${action}">
-        <button id="${action}-${number}" class="${action}">${verb}<span class="unseen"> server ${number}</span></button>
+        <button id="${action}-${number}" class="${action}">${label}<span class="unseen"> server ${number}</span></button>
       </form>
     </li>`;
 }

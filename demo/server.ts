@@ -1,24 +1,25 @@
-// One server of the farm: a process of its own, with nothing in it that another server could not do as well.
+// One server of the farm: a process that keeps no state of its own.
 import type { AddressInfo } from "node:net";
 import { createSessions, type SessionsOptions } from "../src/index.ts";
-import { type Guest, newGuest, shop } from "./shop.ts";
-import { describePlace, type Kept, openPlace } from "./stores.ts";
+import { shop } from "./shop.ts";
+import { type Guest, newGuest } from "./state.ts";
+import { describeStore, openStore, type StoreLocation } from "./stores.ts";
 
-/** What the farm tells a server, in its environment. */
+/** A server's settings, which the farm passes in an environment variable. */
 export interface Setup {
   number: number;
-  kept: Kept;
+  location: StoreLocation;
   secret: string;
   cookie: string;
 }
 
-/** What a server tells the farm once it takes requests. */
+/** The message of a server to the farm once it takes requests. */
 export interface Ready {
   port: number;
 }
 
-const { number, kept, secret, cookie }: Setup = JSON.parse(process.env.CLOAKROOM_SERVER!);
-const options = await openPlace(kept);
+const { number, location, secret, cookie }: Setup = JSON.parse(process.env.CLOAKROOM_SERVER!);
+const options = await openStore(location);
 
 const sessions = createSessions<Guest>({
   secret,
@@ -29,10 +30,10 @@ const sessions = createSessions<Guest>({
   initial: newGuest,
 });
 
-const about = { server: number, kept: describePlace(kept) };
+const about = { server: number, store: describeStore(location) };
 const server = shop(sessions, { about, cookie }).listen(0, "127.0.0.1", () => {
   const { port } = server.address() as AddressInfo;
-  process.send!({ port } satisfies Ready, () => {}); // fails only if the farm is gone
+  process.send!({ port } satisfies Ready, () => {}); // fails only if the farm has ended
 });
 
 async function close(): Promise<void> {
@@ -43,7 +44,7 @@ async function close(): Promise<void> {
 }
 
 process.once("SIGTERM", close);
-// The farm is gone, however it ended: nobody would stop this process later.
+// The farm has ended, perhaps without stopping its servers.
 process.once("disconnect", close);
-// Ctrl-C reaches every process of the terminal; it is the farm that stops its servers.
+// Ctrl-C reaches every process of the terminal, but the farm stops its servers itself.
 process.on("SIGINT", () => {});

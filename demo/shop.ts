@@ -1,27 +1,11 @@
-// The application: an ordinary Express shop. It can't tell on which server it runs, or where its sessions are kept;
-// what its pages say of that it was told.
+// The application: an ordinary Express shop. It does not depend on its server or its store, and only shows their names.
 import { randomBytes } from "node:crypto";
 import express, { type ErrorRequestHandler, type Express, type Request } from "express";
 import { session } from "../src/adapters/express.ts";
 import type { Session, Sessions } from "../src/index.ts";
 import { type About, shopPage } from "./page.ts";
-import type { FarmState } from "./panel.ts";
+import type { FarmState, Guest } from "./state.ts";
 import { wares } from "./wares.ts";
-
-/** What the shop remembers of a guest. */
-export interface Guest {
-  rail: Hung[];
-  visits: number;
-  name?: string;
-}
-
-/** A ware on the guest's rail, on a hanger of its own. */
-export interface Hung {
-  hanger: string;
-  ware: string;
-}
-
-export const newGuest = { rail: [], visits: 0 } satisfies Guest;
 
 export interface ShopOptions {
   about: About;
@@ -36,19 +20,19 @@ export function shop(sessions: Sessions<Guest>, { about, cookie }: ShopOptions):
 
   app.get("/", async (req, res) => {
     const guest = guestOf(req);
-    // A ticket that is not known here stays with the guest: a new one would take its place.
-    const isStranger = guest.isNew && req.headers.cookie?.includes(`${cookie}=`) === true;
-    if (!isStranger) guest.update("visits", (visits = 0) => visits + 1);
+    // Writes nothing to a session with an unknown ticket: a new ticket would replace the unknown one in the browser.
+    const isTicketUnknown = guest.isNew && req.headers.cookie?.includes(`${cookie}=`) === true;
+    if (!isTicketUnknown) guest.update("visits", (visits = 0) => visits + 1);
     const note = guest.flash("note") as string | undefined;
-    await guest.save(); // the page shows the session as it is kept now
+    await guest.save(); // so that the page shows the stored session
     const hangers = Object.keys(wares).map(() => randomBytes(6).toString("base64url"));
-    shopPage(res, { about, guest, isStranger, note, hangers, farm: farmOf(req) });
+    shopPage(res, { about, guest, isTicketUnknown, note, hangers, farm: farmOf(req) });
   });
 
   app.post("/rail", (req, res) => {
     const [hanger, ware] = [field(req, "hanger"), field(req, "ware")];
     if (!/^[\w-]{8,36}$/.test(hanger) || !Object.hasOwn(wares, ware)) return void res.sendStatus(400);
-    // A function: if another server changes the rail meanwhile, it runs again on what is there then.
+    // A function: if another server changes the rail concurrently, it runs again on the newer rail.
     guestOf(req).update("rail", (rail = []) =>
       rail.some((hung) => hung.hanger === hanger) ? rail : [...rail, { hanger, ware }],
     );
@@ -65,14 +49,14 @@ export function shop(sessions: Sessions<Guest>, { about, cookie }: ShopOptions):
     guest.data.name = field(req, "name").trim().slice(0, 40) || "Ada";
     guest.owner = guest.data.name;
     await guest.regenerate();
-    guest.flash("note", `Welcome, ${guest.data.name}. Your ticket is a new one, and your things came along.`);
+    guest.flash("note", `Welcome, ${guest.data.name}. You have a new ticket and keep your things.`);
     res.redirect(303, "/");
   });
 
   app.post("/sign-out", async (req, res) => {
     const guest = guestOf(req);
     await guest.destroy();
-    guest.flash("note", "Signed out. That session is gone from every server; this is a new one.");
+    guest.flash("note", "Signed out. That session has ended on every server. This is a new one.");
     res.redirect(303, "/");
   });
 
@@ -80,17 +64,17 @@ export function shop(sessions: Sessions<Guest>, { about, cookie }: ShopOptions):
   return app;
 }
 
-/** Applications say once what their sessions hold, by adding to `SessionData`; this one shares its types with others. */
+/** Applications usually declare their data once in `SessionData`. This one shares its types with others, so it casts. */
 function guestOf(req: Request): Session<Guest> {
   return req.session as unknown as Session<Guest>;
 }
 
-/** A field of a form; empty if it is not there. */
+/** A field of a form, or an empty text. */
 function field(req: Request, name: string): string {
   return String((req.body as Record<string, unknown> | undefined)?.[name] ?? "");
 }
 
-/** The farm tells with every request how it is. Without a farm there is nothing to tell. */
+/** The farm's state, which the load balancer sends with every request. Undefined without a farm. */
 function farmOf({ headers }: Request): FarmState | undefined {
   return headers["x-farm"] === undefined ? undefined : JSON.parse(String(headers["x-farm"]));
 }

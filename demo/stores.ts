@@ -1,15 +1,16 @@
+// The stores that the demo can use, and how to start what they need.
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fromConfig, fromWebConfig } from "../src/config/index.ts";
 import type { SessionData, SessionsOptions } from "../src/index.ts";
-import { azureTable } from "../src/stores/azure-table.ts";
-import { cosmos } from "../src/stores/cosmos.ts";
-import { file } from "../src/stores/file.ts";
-import { memory } from "../src/stores/memory.ts";
-import { mysql } from "../src/stores/mysql.ts";
-import { postgres } from "../src/stores/postgres.ts";
+import { azureTable } from "../src/stores/azure-table/index.ts";
+import { cosmos } from "../src/stores/cosmos/index.ts";
+import { file } from "../src/stores/file/index.ts";
+import { memory } from "../src/stores/memory/index.ts";
+import { mysql } from "../src/stores/mysql/index.ts";
+import { postgres } from "../src/stores/postgres/index.ts";
 import { redis } from "../src/stores/redis/index.ts";
-import { sqlite } from "../src/stores/sqlite.ts";
+import { sqlite } from "../src/stores/sqlite/index.ts";
 import { startAzurite } from "../test/servers/azurite.ts";
 import { startCosmos } from "../test/servers/cosmos.ts";
 import { startMariadb } from "../test/servers/mariadb.ts";
@@ -17,28 +18,28 @@ import { startPostgres } from "../test/servers/postgres.ts";
 import { run, tempDir } from "../test/servers/process.ts";
 import { startRedis } from "../test/servers/redis.ts";
 
-/** A place to keep sessions. The farm prepares it once, every server opens it, and the shop never sees which it is. */
-export interface Place {
-  /** For the page: where a session is, in one sentence. */
+/** A store, and what has to run for it. The farm prepares it once, every server opens it, and the shop does not depend on it. */
+export interface Environment {
+  /** For the page: where sessions are, in one sentence. */
   readonly where: string;
-  /** For the page: what goes wrong here, and why. Left out: nothing. */
+  /** For the page: what goes wrong with this store, and why. */
   readonly warning?: string;
-  /** Starts what has to run, and gives its address. What it starts and writes ends with this process. */
+  /** Starts what has to run, and resolves with its address. Servers and data end with this process. */
   prepare(): Promise<Prepared>;
-  /** The one line in which the stores differ. */
+  /** The one line in which applications with different stores differ. */
   open(address: string): SessionsOptions<SessionData>;
 }
 
 interface Prepared {
   readonly address: string;
-  /** Ends earlier what keeps this process from ending by itself. */
+  /** Stops what would keep this process from ending by itself. */
   stop?(): Promise<unknown>;
 }
 
-/** What `--store` takes. */
-export const places: Readonly<Record<string, Place>> = {
+/** The values of `--store`. */
+export const environments: Readonly<Record<string, Environment>> = {
   file: {
-    where: "One file on this machine, open in all servers at once. Nothing else to run.",
+    where: "A directory on this machine, which all servers share. No database server is needed.",
     prepare: async () => ({ address: join(tempDir("cloakroom"), "sessions") }),
     open: (path) => ({ store: file({ path }) }),
   },
@@ -62,7 +63,7 @@ export const places: Readonly<Record<string, Place>> = {
   },
 
   sqlite: {
-    where: "A table in an SQLite file on this machine, open in all servers at once.",
+    where: "A table in an SQLite file on this machine, which all servers share.",
     prepare: async () => ({ address: join(tempDir("cloakroom"), "sessions.db") }),
     open: (path) => ({ store: sqlite({ path }) }),
   },
@@ -83,23 +84,23 @@ export const places: Readonly<Record<string, Place>> = {
   },
 
   memory: {
-    where: "The memory of whichever server gave you the ticket. It ends with that server.",
+    where: "The memory of the server that gave you the ticket. It is lost when that server ends.",
     warning:
-      "Each server knows its own sessions only: watch the rail flicker. The other servers have never heard of your " +
-      "ticket, and when yours dies, your things are gone. This is what a shared store is for.",
+      "Each server knows only its own sessions: watch the rail flicker. The other servers do not know your ticket, and " +
+      "your things are lost when your server dies. A shared store prevents both.",
     prepare: async () => ({ address: "" }),
     open: () => ({ store: memory() }),
   },
 };
 
-/** A file that says where sessions are kept, and how. */
+/** A kind of configuration file. */
 export interface Configuration {
-  /** Starts what the demo's own file of this kind refers to, and puts its address where that file looks for it. */
+  /** Starts what the demo's file of this kind refers to, and sets the environment variables that the file reads. */
   prepare(): Promise<void>;
   load(path: string): Promise<SessionsOptions<object>>;
 }
 
-/** What `--config` and `--web-config` take. */
+/** The kinds of files that `--config` and `--web-config` take. */
 export const configurations: Readonly<Record<"config" | "web-config", Configuration>> = {
   config: {
     async prepare() {
@@ -113,7 +114,7 @@ export const configurations: Readonly<Record<"config" | "web-config", Configurat
       if (process.env.APPSETTING_CacheHost) return;
       const password = "the-access-key-of-one-run";
       const { port } = await installed("redis-server", () => startRedis({ password }));
-      // As Azure App Service does it: app settings come from the environment.
+      // App settings come from the environment, as in Azure App Service.
       Object.assign(process.env, {
         APPSETTING_CacheHost: "127.0.0.1",
         APPSETTING_CachePort: String(port),
@@ -125,35 +126,38 @@ export const configurations: Readonly<Record<"config" | "web-config", Configurat
   },
 };
 
-/** What a server is told of where sessions are kept: the name of a place and its address, or a configuration's file. */
-export type Kept =
-  | { readonly place: string; readonly address: string }
+/** Where a server keeps its sessions: the name of an environment and its address, or a configuration file. */
+export type StoreLocation =
+  | { readonly environment: string; readonly address: string }
   | { readonly configuration: keyof typeof configurations; readonly file: string };
 
-/** For the page: where sessions are, in a word and in a sentence, and what goes wrong there. */
-export function describePlace(kept: Kept): { name: string; where: string; warning?: string } {
-  if ("file" in kept) return { name: basename(kept.file), where: `Where ${kept.file} says.` };
-  const { where, warning } = places[kept.place]!;
-  return { name: kept.place, where, ...(warning !== undefined && { warning }) };
+/** For the page: the store's name, where it keeps sessions, and a warning about that. */
+export function describeStore(location: StoreLocation): { name: string; where: string; warning?: string } {
+  if ("file" in location)
+    return { name: basename(location.file), where: `The store that ${location.file} configures.` };
+  const { where, warning } = environments[location.environment]!;
+  return { name: location.environment, where, ...(warning !== undefined && { warning }) };
 }
 
-/** Starts what has to run for it. */
-export async function preparePlace(wanted: { store: string } | Extract<Kept, { file: string }>): Promise<Kept> {
-  if ("store" in wanted) {
-    const { address } = await places[wanted.store]!.prepare();
-    return { place: wanted.store, address };
+/** Starts what has to run for a store. */
+export async function prepareStore(
+  wanted: { environment: string } | Extract<StoreLocation, { file: string }>,
+): Promise<StoreLocation> {
+  if ("environment" in wanted) {
+    const { address } = await environments[wanted.environment]!.prepare();
+    return { ...wanted, address };
   }
   await configurations[wanted.configuration].prepare();
   return { ...wanted, file: resolve(wanted.file) };
 }
 
-/** The options of the sessions that are kept there. */
-export async function openPlace(kept: Kept): Promise<SessionsOptions<object>> {
-  if ("file" in kept) return configurations[kept.configuration].load(kept.file);
-  return places[kept.place]!.open(kept.address);
+/** Opens a store: the options of its sessions. */
+export async function openStore(location: StoreLocation): Promise<SessionsOptions<object>> {
+  if ("file" in location) return configurations[location.configuration].load(location.file);
+  return environments[location.environment]!.open(location.address);
 }
 
-/** Starts a server, after its package is installed if it is missing. */
+/** Starts a database server. Installs its package first if it is missing. */
 async function installed<Server>(name: string, start: () => Promise<Server>): Promise<Server> {
   await run("sh", [fileURLToPath(import.meta.resolve("../scripts/install-servers.sh")), name]);
   return start();

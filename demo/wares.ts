@@ -1,3 +1,4 @@
+// The wares of the shop, with their pictures.
 import { type Html, html } from "./html.ts";
 
 export interface Ware {
@@ -8,7 +9,7 @@ export interface Ware {
   readonly picture: Html;
 }
 
-/** Everything the shop sells, by the name it has in forms and sessions. */
+/** All wares, by their names in forms and sessions. */
 export const wares: Readonly<Record<string, Ware>> = {
   coat: {
     name: "Trench coat",

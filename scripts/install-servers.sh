@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the servers that tests, demo and benchmark need and that are missing, from Debian's packages:
-#   scripts/install-servers.sh redis-server postgresql mariadb-server chromium
+#   scripts/install-servers.sh redis-server postgresql mariadb-server pgbouncer chromium prometheus
 # Quiet when nothing is missing. Plain sh, because it runs before anything else is there.
 set -eu
 
@@ -10,16 +10,18 @@ has() {
     redis-server) command -v redis-server ;;
     postgresql) command -v postgres || ls /usr/lib/postgresql/*/bin/postgres ;;
     mariadb-server) command -v mariadbd || ls /usr/sbin/mariadbd ;;
+    pgbouncer) command -v pgbouncer || ls /usr/sbin/pgbouncer ;;
     chromium) command -v chromium ;;
+    prometheus) command -v promtool ;;
   esac >/dev/null 2>&1
 }
 
 missing=
 for name in "$@"; do
   case "$name" in
-    redis-server | postgresql | mariadb-server | chromium) ;;
+    redis-server | postgresql | mariadb-server | pgbouncer | chromium | prometheus) ;;
     *)
-      echo "install-servers: unknown server \"$name\"; known: redis-server postgresql mariadb-server chromium" >&2
+      echo "install-servers: unknown server \"$name\"; known: redis-server postgresql mariadb-server pgbouncer chromium prometheus" >&2
       exit 2
       ;;
   esac

@@ -1,27 +1,62 @@
-export type { Resolver, Resolvers } from "./changes.ts";
-export type { Encryption } from "./cipher.ts";
-export type { CompressOptions } from "./compression.ts";
-export type { CookieOptions } from "./cookie.ts";
-export type { CookieSource } from "./cookie-source.ts";
-export type { Duration } from "./duration.ts";
+// The public face of coatcheck.
+
+export type { Resolver, Resolvers } from "./commit/merge.ts";
+export type { CookieSource } from "./cookies/request-source.ts";
+export type { CookieOptions } from "./cookies/session-cookie.ts";
+export { type HeaderTransport, type HeaderTransportOptions, header } from "./cookies/ticket-header.ts";
 export {
   CapabilityError,
   ClientGoneError,
   CoatcheckError,
   ConflictError,
+  CsrfError,
   LeaseLostError,
   LockTimeoutError,
   OptionError,
   QueueFullError,
+  ReauthenticationError,
   SessionClosedError,
+  SessionEndedError,
   SessionTooLargeError,
+  StaleStampError,
   StoreError,
+  TooManySessionsError,
+  UnknownCipherError,
+  UnknownSecretError,
   UnstorableValueError,
+  ValueNotStoredError,
 } from "./errors.ts";
-export type { EndReason, SessionEvents } from "./events.ts";
-export type { OpenOptions } from "./opener.ts";
+export type { ChannelEvents, EndReason, SessionEvents } from "./events.ts";
+export type { LegacySource } from "./legacy/source.ts";
+export type { Health } from "./management/health.ts";
+export type { PolicyReport, PolicyRule } from "./management/policy-report.ts";
 export type { ExclusiveOptions, SessionsOptions } from "./options.ts";
-export type { Mode, Session } from "./session.ts";
+export type { ChooseSessions, MaxPerOwner, SessionToEnd } from "./owners/limit.ts";
+export type { CipherName, Encryption } from "./records/cipher.ts";
+export type { CompressOptions } from "./records/compression.ts";
+export type { PolicyName } from "./records/policy.ts";
+export type { OpenOptions } from "./request/opener.ts";
+export type {
+  AdapterSession,
+  BrowserAccount,
+  BrowserAccounts,
+  CookieParts,
+  CsrfOptions,
+  FollowOptions,
+  LiveEnd,
+  LiveSession,
+  Mode,
+  OnceOptions,
+  OwnerWithStamp,
+  PersistOptions,
+  RegenerateOptions,
+  Session,
+  SessionCallback,
+  SessionClient,
+  SetOptions,
+  TicketHeader,
+  UseOptions,
+} from "./session.ts";
 export {
   createSessions,
   type SessionData,
@@ -36,7 +71,10 @@ export type {
   SessionEntry,
   SessionStore,
   SessionWrite,
-  StoreAtOnce,
   StoredSession,
+  SyncReadStore,
+  SyncReadWriteStore,
+  SyncStore,
   Version,
 } from "./store.ts";
+export type { Duration } from "./util/duration.ts";

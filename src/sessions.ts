@@ -1,23 +1,35 @@
+// createSessions: puts an application's sessions together.
+
 import { setTimeout as sleep } from "node:timers/promises";
-import { cipher } from "./cipher.ts";
-import { CommitQueue } from "./commits.ts";
-import { compressing } from "./compression.ts";
-import type { SessionContext } from "./context.ts";
-import { cookieJar } from "./cookie.ts";
-import type { CookieSource } from "./cookie-source.ts";
-import { LONGEST_TIMER } from "./deadlines.ts";
-import { CapabilityError } from "./errors.ts";
+import { CommitQueue } from "./commit/commit-queue.ts";
+import { csrfTokens } from "./cookies/csrf-token.ts";
+import type { CookieSource } from "./cookies/request-source.ts";
+import { sessionCookie } from "./cookies/session-cookie.ts";
+import { ticketSigner } from "./cookies/ticket.ts";
+import { CoatcheckError } from "./errors.ts";
 import { Events, type SessionEvents } from "./events.ts";
-import { guarded } from "./guard.ts";
-import { Leases } from "./lease.ts";
-import { Opener, type OpenOptions } from "./opener.ts";
+import { Connection } from "./live/connection.ts";
+import { Watcher } from "./live/watcher.ts";
+import { LeaseManager } from "./locking/lease-manager.ts";
+import { changeStampOf } from "./management/change-stamp.ts";
+import { type Health, healthOf } from "./management/health.ts";
+import { type PolicyReport, policyReport } from "./management/policy-report.ts";
+import { SessionRegistry } from "./management/session-registry.ts";
+import { Sweeper } from "./management/sweeper.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
-import { ownerNames } from "./owner.ts";
-import { SessionRecord } from "./record.ts";
-import type { Session } from "./session.ts";
-import type { SessionStore } from "./store.ts";
-import { memory } from "./stores/memory.ts";
-import { isKey, ticketOffice } from "./ticket.ts";
+import { cipher } from "./records/cipher.ts";
+import { compressing } from "./records/compression.ts";
+import { ownerHasher } from "./records/owner-hash.ts";
+import type { SessionRecord } from "./records/record.ts";
+import { Opener, type OpenOptions } from "./request/opener.ts";
+import { Renewals } from "./request/renewals.ts";
+import { resilient } from "./resilience/resilient-store.ts";
+import { StoreClock } from "./resilience/store-clock.ts";
+import type { AdapterSession, FollowOptions, LiveSession, Session, SessionClient } from "./session.ts";
+import { memory } from "./stores/memory/index.ts";
+import { Takeover } from "./takeover/takeover.ts";
+import { InFlight } from "./util/in-flight.ts";
+import { MAX_TIMER_MS } from "./util/timers.ts";
 
 /**
  * The keys of a session, for applications that declare them once:
@@ -26,13 +38,19 @@ import { isKey, ticketOffice } from "./ticket.ts";
 // biome-ignore lint/suspicious/noEmptyInterface: applications add to it
 export interface SessionData {}
 
-/** A session as `list` reports it. */
+/** A session as `list` reports it. Instants are in milliseconds since 1970. */
 export interface SessionInfo<Data extends object = SessionData> {
   id: string;
   owner?: string;
   createdAt?: number;
+  /** When a request last used it: to a tenth of its idle timeout, or to an hour where that is long. */
+  lastSeenAt?: number;
+  /** When its owner was last authenticated. */
+  authenticatedAt?: number;
   expiresAt: number;
-  /** What is in it, as it was just now. */
+  /** What the application keeps of its client. */
+  client?: SessionClient;
+  /** The session's keys, as they were when it was read. */
   data: Readonly<Partial<Data>>;
 }
 
@@ -45,198 +63,149 @@ export interface Sessions<Data extends object = SessionData> {
   open(source: CookieSource, options?: OpenOptions): Promise<Session<Data>>;
   /**
    * The same for adapters: without a promise, unless the store has to be waited for or something is unusual.
-   * @throws StoreError or OptionError at once, where nothing is waited for.
+   * @throws StoreError or OptionError synchronously, where nothing is waited for.
    */
-  openAtOnce(source: CookieSource, options?: OpenOptions): Session<Data> | Promise<Session<Data>>;
+  openMaybeSync(source: CookieSource, options?: OpenOptions): AdapterSession<Data> | Promise<AdapterSession<Data>>;
+  /** For adapters: true if the value is a session that these sessions have opened. */
+  owns(value: unknown): value is AdapterSession<Data>;
+  /**
+   * Follows a session beyond its request, for a socket or a stream of events: shows it as it is now, and says when it ends,
+   * whichever server ends it. Call `stop()` of the result when the connection closes.
+   * @throws CoatcheckError if the session is not one of these.
+   */
+  follow(session: Session<Data>, options?: FollowOptions): LiveSession<Data>;
   /** Live sessions, all or one owner's. With encryption `"ticket"` they can't be opened: the data is empty. */
   list(query?: { owner?: string }): AsyncIterable<SessionInfo<Data>>;
-  /** Ends a session by its public id. True if it was there. */
-  revoke(id: string): Promise<boolean>;
-  /** Ends every session of an owner: "log out everywhere". Gives their number. */
+  /** A live session by its public id, as `list` gives it. Undefined: there is none. */
+  find(id: string): Promise<SessionInfo<Data> | undefined>;
+  /**
+   * Ends a session by its public id. True if this call ended it. With `owner`, another owner's session stays as it is: for
+   * an id that comes from a form or a URL.
+   * @throws OptionError if `owner` is given and is no id.
+   */
+  revoke(id: string, options?: { owner?: string }): Promise<boolean>;
+  /** Ends every session of an owner: "log out everywhere". Returns their number. */
   revokeAll(owner: string): Promise<number>;
-  /** Ends every session of this one's owner but this one: "log out my other devices". Gives their number. */
+  /** Ends the other sessions of this one's owner: "log out my other devices". Returns their number. */
   revokeOthers(session: Session<Data>): Promise<number>;
-  /** The number of live sessions. Walks through all of them. */
+  /**
+   * Gives an owner another security stamp, and ends their sessions: after a new password. With a session instead of the owner's
+   * id, it ends the owner's others; the session itself goes on under the new stamp. Returns the number of those that it ended.
+   * @throws UnstorableValueError unless the stamp is a text of 1 to 1,024 bytes; CoatcheckError if the session has no owner.
+   */
+  stamp(owner: string | Session<Data>, stamp: string): Promise<number>;
+  /** The number of live sessions. It walks through all of them. */
   count(): Promise<number>;
-  /** Removes what has expired. Gives the number that this call removed. */
+  /** Removes what has expired. Returns the number of sessions that this call removed. */
   sweep(): Promise<number>;
+  /**
+   * Whether the store can be used now, for a readiness probe. It takes one read, and `storeTimeout` at most. Never rejects
+   * because of the store.
+   */
+  health(): Promise<Health>;
+  /** What the policy asks (NIST SP 800-63B-4, OWASP ASVS 5.0), and what the application has: for a log, or an auditor. */
+  policyReport(): PolicyReport;
   /** Listens to an event. Returns a function that stops it. */
   on<Name extends keyof SessionEvents>(name: Name, listener: (event: SessionEvents[Name]) => void): () => void;
   /**
-   * Waits for commits and sweeps under way, up to `storeTimeout`, and closes the store. From then on `open` throws a
-   * StoreError. Call it once the server takes no more requests.
+   * Waits for commits and sweeps under way, at most `storeTimeout`, and closes the store. From then on `open` throws a
+   * StoreError. Call it when the server takes no more requests.
    * @throws StoreError if the store did not close in time.
    */
   close(): Promise<void>;
 }
 
-const SWEEP_BATCH = 500;
-// A session may come under an owner while its others are being ended.
-const REVOKE_ROUNDS = 10;
-
 /** @throws OptionError naming the option, its value and the fix. */
 export function createSessions<Data extends object = SessionData>(options: SessionsOptions<Data> = {}): Sessions<Data> {
-  const bareStore = options.store ?? memory();
-  const settings = checkOptions(options, bareStore);
+  const givenStore = options?.store ?? memory();
+  const settings = checkOptions(options, givenStore);
   const events = new Events();
+  const inFlight = new InFlight();
   const uniqueValues = settings.encryption !== "off";
-  const needsNoGuard = bareStore.inProcess || bareStore.inCookie;
-  const store = needsNoGuard ? bareStore : guarded(bareStore, { timeout: settings.storeTimeout, uniqueValues }, events);
-  const office = ticketOffice(settings.secrets);
-  const jar = cookieJar(options.cookie);
-  const seal = compressing(cipher(settings.encryption, settings.secrets), options.compress, settings.maxSize);
-  const commits = new CommitQueue();
-  const [ownerName, ...formerOwnerNames] = settings.secrets.map(ownerNames);
+  const cannotFail = givenStore.inProcess || givenStore.inCookie;
+  const store = cannotFail
+    ? givenStore
+    : resilient(givenStore, { timeout: settings.storeTimeout, uniqueValues }, events);
+  const ownerHashes = settings.secrets.map((secret) => ownerHasher(secret, settings.application));
+  const clock = new StoreClock(store, events);
   const shared = {
     ...settings,
+    rules: { ...settings.rules, now: () => clock.now() },
     store,
+    events,
+    inFlight,
+    clock,
+    sealsExpiry: uniqueValues,
     uniqueValues,
     countsRevisions: store.refresh !== undefined,
-    office,
-    jar,
-    events,
-    commits,
-    cipher: seal,
-    ownerName: ownerName!,
+    signer: ticketSigner(settings.secrets, settings.application),
+    cookie: sessionCookie(options.cookie),
+    csrfTokens: csrfTokens(settings.secrets, settings.application),
+    ownerCipher: cipher(
+      settings.encryption === "off" ? "off" : "server",
+      settings.secrets,
+      settings.application,
+      settings.cipherName,
+    ),
+    cipher: compressing(
+      cipher(settings.encryption, settings.secrets, settings.application, settings.cipherName),
+      options.compress,
+      settings.maxSize,
+    ),
+    commits: new CommitQueue(inFlight),
+    hashOwner: ownerHashes[0]!,
+    ownerHashes,
+    endCopy: settings.legacy.length === 0 ? undefined : (record: SessionRecord) => takeover!.endCopy(record),
   };
-  const context: SessionContext = { ...shared, leases: new Leases(shared, settings.leaseLimits) };
-  const opener = new Opener(context, settings);
-  const stopSweeping = sweepRegularly();
+  const leases = new LeaseManager(shared, settings.leaseLimits);
+  const context = { ...shared, leases, renewals: new Renewals(settings.idleTimeout), onceCalls: new Map() };
+  const takeover =
+    settings.legacy.length === 0 ? undefined : new Takeover(context, settings.legacy, options.cookie ?? {});
+  const opener = new Opener(context, settings, takeover);
+  const registry = new SessionRegistry(shared);
+  const sweeper = new Sweeper(shared, settings.sweepInterval);
+  const watcher = new Watcher(shared);
   let closing: Promise<void> | undefined;
 
-  /** A record whose ticket is not at hand, or undefined if it can't be opened without. */
-  function openWithoutTicket(key: string, value: Uint8Array): SessionRecord | undefined {
-    if (!seal.canOpen({ key })) return undefined;
-    try {
-      return SessionRecord.read(seal.open(value, { key }));
-    } catch (error) {
-      events.emit("unreadable", { id: key, error });
-      return undefined;
-    }
-  }
-
-  function need<Ability extends "list" | "claimExpired">(call: string, ability: Ability) {
-    const method = store[ability];
-    if (method === undefined) throw new CapabilityError(`sessions.${call}()`, ability);
-    return method as NonNullable<SessionStore[Ability]>;
-  }
-
-  async function* keysOf(call: string, owner: string): AsyncGenerator<string> {
-    for (const nameOf of [ownerName!, ...formerOwnerNames]) {
-      for await (const { key } of need(call, "list")({ owner: nameOf(owner) })) yield key;
-    }
-  }
-
-  async function* list({ owner }: { owner?: string } = {}): AsyncGenerator<SessionInfo<Data>> {
-    const keys = owner === undefined ? entryKeys(need("list", "list")({})) : keysOf("list", owner);
-    for await (const key of keys) {
-      const stored = await store.read(key);
-      const record = stored && openWithoutTicket(key, stored.value);
-      if (stored === undefined) continue;
-      const expiresAt = Math.min(stored.expiresAt, (record?.createdAt ?? Infinity) + settings.absoluteTimeout);
-      if (expiresAt <= Date.now()) continue;
-      yield {
-        id: key,
-        expiresAt,
-        data: (record?.data() ?? {}) as Partial<Data>,
-        ...(record !== undefined && { createdAt: record.createdAt }),
-        ...(record?.owner !== undefined && { owner: record.owner }),
-      };
-    }
-  }
-
-  async function revoke(id: string): Promise<boolean> {
-    if (!isKey(id)) return false;
-    // What was in it is for those who listen.
-    const stored = events.hears("end") ? await store.read(id) : undefined;
-    if (!(await store.delete(id))) return false;
-    events.ended(id, "revoked", stored && openWithoutTicket(id, stored.value));
-    return true;
-  }
-
-  async function revokeAllBut(call: string, owner: string, spared?: string): Promise<number> {
-    let revoked = 0;
-    let emptyRounds = 0;
-    // A session that is regenerated while a round passes may be missed under both its keys, but not twice in a row.
-    for (let round = 0; round < REVOKE_ROUNDS && emptyRounds < 2; round++) {
-      emptyRounds++;
-      for await (const key of keysOf(call, owner)) {
-        if (key === spared) continue;
-        emptyRounds = 0;
-        if (await revoke(key)) revoked++;
-      }
-    }
-    return revoked;
-  }
-
-  async function sweep(): Promise<number> {
-    const claimExpired = need("sweep", "claimExpired");
-    let total = 0;
-    for (;;) {
-      const claimed = await claimExpired(Date.now(), SWEEP_BATCH);
-      const sessions = claimed.filter(({ key }) => isKey(key));
-      if (events.hears("end")) {
-        for (const { key, value } of sessions) events.ended(key, "expired", openWithoutTicket(key, value));
-      }
-      total += sessions.length;
-      if (claimed.length < SWEEP_BATCH || closing !== undefined) return total;
-      await new Promise(setImmediate); // requests go first
-    }
-  }
-
-  /** Every server sweeps; their clocks are kept apart by chance, so that they do not all do it at once. */
-  function sweepRegularly(): () => void {
-    const { sweepInterval } = settings;
-    if (sweepInterval === undefined || store.claimExpired === undefined) return () => {};
-    let timer: NodeJS.Timeout;
-    let stopped = false;
-    const next = () => {
-      if (stopped) return;
-      const pause = sweepInterval * (0.75 + Math.random() / 2);
-      timer = setTimeout(run, Math.min(pause, LONGEST_TIMER)).unref();
-    };
-    // A failure is reported by the guard, and the next round tries again.
-    const run = () => void commits.track(sweep()).then(next, next);
-    next();
-    return () => {
-      stopped = true;
-      clearTimeout(timer);
-    };
-  }
-
   async function close(): Promise<void> {
-    stopSweeping();
-    // Requests that are under way may commit, as long as there are some, but a store that hangs is not waited for.
-    const patience = Math.min(settings.storeTimeout, LONGEST_TIMER);
-    const finished = commits.idle().then(() => context.leases.close());
+    sweeper.stop();
+    const unwatched = watcher.close();
+    // Requests under way may commit, but a store that hangs is not waited for longer than this.
+    const limit = Math.min(settings.storeTimeout, MAX_TIMER_MS);
+    const finished = Promise.all([inFlight.idle().then(() => leases.close()), unwatched]);
     try {
-      await Promise.race([finished, sleep(patience, undefined, { ref: false })]);
+      await Promise.race([finished, sleep(limit, undefined, { ref: false })]);
     } finally {
       await store.close();
     }
   }
 
-  const openAtOnce = (source: CookieSource, options?: OpenOptions) =>
-    opener.open(source, options) as unknown as Session<Data> | Promise<Session<Data>>;
+  const openMaybeSync = (source: CookieSource, options?: OpenOptions) =>
+    opener.open(source, options) as unknown as AdapterSession<Data> | Promise<AdapterSession<Data>>;
 
   return {
-    open: async (source, options) => openAtOnce(source, options),
-    openAtOnce,
-    list,
-    revoke,
-    revokeAll: (owner) => revokeAllBut("revokeAll", owner),
-
-    async revokeOthers({ id, owner }) {
-      return owner === undefined ? 0 : revokeAllBut("revokeOthers", owner, id);
+    open: async (source, options) => openMaybeSync(source, options),
+    openMaybeSync,
+    owns: (value): value is AdapterSession<Data> => opener.owns(value),
+    follow(session, options = {}) {
+      if (!opener.owns(session)) {
+        throw new CoatcheckError(
+          "COATCHECK_PROPERTY",
+          "coatcheck: follow() needs a session that these sessions have opened.",
+        );
+      }
+      return new Connection(watcher, session, options) as unknown as LiveSession<Data>;
     },
-
-    async count() {
-      let count = 0;
-      for await (const _ of entryKeys(need("count", "list")({}))) count++;
-      return count;
-    },
-
-    sweep: () => commits.track(sweep()),
+    list: (query) => registry.list(query) as AsyncIterable<SessionInfo<Data>>,
+    find: (id) => registry.find(id) as Promise<SessionInfo<Data> | undefined>,
+    revoke: (id, options) => registry.revoke(id, options),
+    revokeAll: (owner) => registry.revokeAll(owner),
+    revokeOthers: (session) => registry.revokeOthers(session),
+    stamp: (owner, stamp) => changeStampOf(shared, opener, owner, stamp),
+    count: () => registry.count(),
+    sweep: () => sweeper.sweep(),
+    health: () => healthOf(store),
+    policyReport: () => policyReport({ ...settings, store: givenStore, cookie: shared.cookie }),
     on: (name, listener) => events.on(name, listener),
 
     close() {
@@ -245,9 +214,4 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       return closing;
     },
   };
-}
-
-/** Of sessions only; see replaced.ts for what else there is. */
-async function* entryKeys(entries: AsyncIterable<{ key: string }>): AsyncGenerator<string> {
-  for await (const { key } of entries) if (isKey(key)) yield key;
 }

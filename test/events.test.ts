@@ -1,3 +1,5 @@
+// Tests of events: listeners, one session's events in order, and the events of a farm.
+
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -8,6 +10,8 @@ import type { Answer, Order } from "./fixtures/events/server.ts";
 import { startPostgres } from "./servers/postgres.ts";
 import { tempDir } from "./servers/process.ts";
 import { startRedis } from "./servers/redis.ts";
+import { login } from "./support/login.ts";
+import { key, setUp } from "./support/set-up.ts";
 import { SECRET } from "./support/stores.ts";
 
 const SERVERS = 3;
@@ -15,7 +19,7 @@ const ROUNDS = 30;
 const BROWSERS = 30;
 const SERVER = fileURLToPath(new URL("./fixtures/events/server.ts", import.meta.url));
 
-const places: Record<string, () => Promise<{ address: string; stop?: () => Promise<void> }>> = {
+const environments: Record<string, () => Promise<{ address: string; stop?: () => Promise<void> }>> = {
   file: async () => ({ address: join(tempDir("events"), "sessions") }),
   redis: async () => {
     const { url, stop } = await startRedis();
@@ -28,23 +32,23 @@ const places: Record<string, () => Promise<{ address: string; stop?: () => Promi
 };
 
 describe("events of a farm", () => {
-  for (const [store, prepare] of Object.entries(places)) {
-    test(`${store}: every session that starts ends once, whoever ends it and however many try at once`, async (t) => {
+  for (const [store, prepare] of Object.entries(environments)) {
+    test(`${store}: every session that starts ends once, although servers end sessions concurrently`, async (t) => {
       const { address, stop } = await prepare();
       const farm = Array.from({ length: SERVERS }, () => fork(SERVER, [store, address, SECRET]));
-      const died = Promise.race(
+      const exited = Promise.race(
         farm.map(async (server) => assert.fail(`a server exited with ${await once(server, "exit")}`)),
       );
-      died.catch(() => {}); // at the end they are killed
-      const heard = (server: ChildProcess) =>
-        Promise.race([new Promise<Answer>((resolve) => server.once("message", resolve)), died]);
+      exited.catch(() => {}); // they are killed at the end
+      const answerOf = (server: ChildProcess) =>
+        Promise.race([new Promise<Answer>((resolve) => server.once("message", resolve)), exited]);
       try {
-        await Promise.all(farm.map(heard));
+        await Promise.all(farm.map(answerOf));
         const answers: Answer[] = [];
         let cookies: string[] = [];
         const all = async (order: Order) => {
           for (const server of farm) server.send(order);
-          const given = await Promise.all(farm.map(heard));
+          const given = await Promise.all(farm.map(answerOf));
           answers.push(...given);
           return [...new Set(given.flatMap((answer) => answer.cookies))];
         };
@@ -57,8 +61,8 @@ describe("events of a farm", () => {
         const endIds = ends.map(({ id }) => id);
         assert.deepEqual(twice(starts), [], "a session starts once");
         assert.deepEqual(twice(endIds), [], "a session ends once");
-        assert.deepEqual(without(starts, endIds), [], "what starts ends");
-        assert.deepEqual(without(endIds, starts), [], "what ends has started");
+        assert.deepEqual(without(starts, endIds), [], "every session that starts ends");
+        assert.deepEqual(without(endIds, starts), [], "every session that ends has started");
         assert.ok(ends.every(({ data }) => typeof data?.n === "number"));
         const reasons = Object.fromEntries(
           ["destroyed", "expired", "revoked", "replaced"].map((reason) => [
@@ -74,6 +78,54 @@ describe("events of a farm", () => {
       }
     });
   }
+});
+
+describe("events", () => {
+  test("reach listeners until they are removed", async () => {
+    const { sessions } = setUp();
+    const seen: string[] = [];
+    const stop = sessions.on("start", ({ id }) => seen.push(id));
+    const browser = await login(sessions, "u1");
+    assert.deepEqual(seen, [key(browser)]);
+    stop();
+    await login(sessions, "u1");
+    assert.equal(seen.length, 1);
+  });
+
+  test("disturb no request if a listener throws or rejects: the error becomes a warning", async () => {
+    const { sessions } = setUp();
+    const warnings: string[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning.message);
+    process.on("warning", onWarning);
+    sessions.on("start", () => {
+      throw new Error("a listener's error");
+    });
+    sessions.on("start", async () => {
+      throw new Error("an asynchronous listener's error");
+    });
+    const browser = await login(sessions, "u1", { a: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    process.off("warning", onWarning);
+    assert.deepEqual(await browser.contents(), { a: 1 });
+    assert.deepEqual(warnings, ["a listener's error", "an asynchronous listener's error"]);
+  });
+
+  test("report the starts and ends of a session in order, each once", async () => {
+    const { browser, events } = setUp();
+    await browser.request((session) => session.set("a", 1));
+    const first = key(browser);
+    await browser.request(() => {});
+    await browser.request((session) => session.set("a", 2));
+    await browser.request((session) => session.regenerate());
+    const second = key(browser);
+    await browser.request((session) => session.destroy());
+    assert.deepEqual(events, [
+      ["start", { id: first }],
+      ["end", { id: first, reason: "replaced", data: { a: 2 } }],
+      ["start", { id: second }],
+      ["end", { id: second, reason: "destroyed", data: { a: 2 } }],
+    ]);
+  });
 });
 
 function twice(ids: string[]): string[] {

@@ -1,67 +1,105 @@
+// The layout of src/: one-way imports, no circles, and a map that is true.
+
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { existsSync, globSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { files, firstLineOf, importsOf, map, mapInPage, PARTS, partOf } from "../scripts/layout.ts";
 
-const src = join(dirname(dirname(fileURLToPath(import.meta.url))), "src");
-const files = globSync("**/*.ts", { cwd: src });
+const root = fileURLToPath(new URL("..", import.meta.url));
+const FACE = ["errors.ts", "events.ts", "index.ts", "options.ts", "session.ts", "sessions.ts", "store.ts"];
 
-/** What each part of `src/` may import besides itself: files, and folders. The core is all that is in no folder. */
-const ALLOWED: Record<string, string[]> = {
-  core: ["stores/memory.ts"],
-  "stores/": ["store.ts", "claims.ts", "errors.ts", "duration.ts", "linked-queue.ts"],
-  "compose/": ["store.ts", "errors.ts", "duration.ts", "past-copies.ts", "stores/"],
-  "adapters/": ["index.ts"],
-  "config/": ["index.ts", "store.ts", "errors.ts", "compose/", "stores/"],
-  "conformance/": ["store.ts"],
-};
-
-describe("arrows point downwards only", () => {
-  for (const [part, allowed] of Object.entries(ALLOWED)) {
-    test(`${part} imports what it may`, () => {
-      const own = files.filter((file) => partOf(file) === part);
+describe("imports go down only", () => {
+  for (const [place, { name, imports }] of PARTS.entries()) {
+    test(`${name} imports what it may`, () => {
+      const own = files.filter((file) => partOf(file)?.name === name);
       const astray = own.flatMap((file) =>
         importsOf(file)
-          .filter((to) => partOf(to) !== part && !allowed.some((one) => to.startsWith(one)))
+          .filter((to) => !own.includes(to) && !imports.some((one) => to.startsWith(one)))
           .map((to) => `${file} → ${to}`),
       );
       assert.notEqual(own.length, 0);
       assert.deepEqual(astray, []);
     });
+
+    test(`${name} may import nothing above it`, () => {
+      const above = PARTS.slice(0, place).map((part) => part.name);
+      assert.deepEqual(
+        imports.filter((one) => above.includes(one)),
+        [],
+      );
+    });
   }
 
-  test("every part has its rule", () => {
-    assert.deepEqual([...new Set(files.map(partOf))].sort(), Object.keys(ALLOWED).sort());
+  test("every file belongs to a part", () => {
+    assert.deepEqual(
+      files.filter((file) => partOf(file) === undefined),
+      [],
+    );
   });
 
-  test("nothing imports itself by way of others, but for types", () => {
-    assert.deepEqual(cycles(), []);
+  test("no file imports itself by way of others, by value or by type", () => {
+    assert.deepEqual(circles(importsOf, files), []);
+  });
+
+  test("a helper does not import the index of its own folder", () => {
+    const astray = files.filter((file) => importsOf(file).includes(join(dirname(file), "index.ts")));
+    assert.deepEqual(astray, []);
+  });
+
+  test("a circle would be found", () => {
+    const imports: Record<string, string[]> = { a: ["b"], b: ["c"], c: ["b"] };
+    assert.deepEqual(
+      circles((file) => imports[file]!, ["a", "b", "c"]),
+      ["b → c → b"],
+    );
   });
 });
 
-function partOf(file: string): string {
-  return file.includes("/") ? `${file.split("/")[0]}/` : "core";
-}
+describe("the house is in order", () => {
+  test("src/ itself holds the public face and nothing else", () => {
+    assert.deepEqual(
+      files.filter((file) => !file.includes("/")),
+      FACE,
+    );
+  });
 
-/** The files that a file imports. Without types, those that it loads when it runs. */
-function importsOf(file: string, { types = true } = {}): string[] {
-  const text = readFileSync(join(src, file), "utf8");
-  const found = text.matchAll(/^(?:import|export) (type )?[^;]*?\bfrom "(\.[^"]+\.ts)"|\bimport\("(\.[^"]+\.ts)"\)/gm);
-  return [...found]
-    .filter(([, type]) => types || type === undefined)
-    .map(([, , fixed, late]) => normalize(join(dirname(file), (fixed ?? late)!)));
-}
+  test("every file says in its first line what it is", () => {
+    assert.deepEqual(
+      files.filter((file) => firstLineOf(file) === undefined),
+      [],
+    );
+  });
+
+  test("every folder has its sentence", () => {
+    assert.deepEqual(
+      PARTS.filter(({ name, about }) => name.endsWith("/") && about === undefined),
+      [],
+    );
+  });
+
+  test("the map in CONTRIBUTING.md is what the files say (npm run map writes it)", () => {
+    assert.equal(mapInPage(), map());
+  });
+
+  test("test/ mirrors the folders of src/", () => {
+    const mirrored = globSync("*/*.test.ts", { cwd: join(root, "test") }).map((file) => dirname(file));
+    const astray = [...new Set(mirrored)].filter((folder) => !existsSync(join(root, "src", folder)));
+    // The benchmark, the demonstration and the chaos suite are no folders of src/.
+    assert.deepEqual(astray.filter((folder) => !existsSync(join(root, folder)) && basename(folder) !== "chaos"), []); // biome-ignore format: one line
+  });
+});
 
 /** Each way back to where it began, as far as a walk through all files meets one. */
-function cycles(): string[] {
+function circles(importsOf: (file: string) => string[], files: readonly string[]): string[] {
   const found: string[] = [];
   const done = new Set<string>();
   const walk = (file: string, way: string[]) => {
     if (way.includes(file)) found.push([...way.slice(way.indexOf(file)), file].join(" → "));
     if (done.has(file)) return;
     done.add(file);
-    for (const to of importsOf(file, { types: false })) walk(to, [...way, file]);
+    for (const to of importsOf(file)) walk(to, [...way, file]);
   };
   for (const file of files) walk(file, []);
   return found;

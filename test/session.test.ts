@@ -1,3 +1,5 @@
+// Tests of one request's session: what it costs, what it saves, and how it ends.
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
@@ -9,7 +11,7 @@ import {
   StoreError,
   UnstorableValueError,
 } from "../src/index.ts";
-import { memory } from "../src/stores/memory.ts";
+import { memory } from "../src/stores/memory/index.ts";
 import { Browser } from "./support/browser.ts";
 import { clock, type Data, key, MINUTE, named, setUp } from "./support/set-up.ts";
 import { watched } from "./support/stores.ts";
@@ -24,12 +26,12 @@ describe("a request costs", () => {
       assert.deepEqual(session.keys(), []);
       assert.equal(session.isNew, true);
       assert.equal(typeof session.id, "string");
-      assert.deepEqual(session.commit(), []); // at once, not a promise
+      assert.deepEqual(session.commit(), []); // synchronously, not a promise
     }
     assert.deepEqual(store.calls, []);
   });
 
-  test("nothing when what was written is taken back, or is what was there", async () => {
+  test("nothing if its changes are reverted, or equal the stored values", async () => {
     const { store, sessions, browser } = setUp({ initial: { cart: [] } });
     const session = await sessions.open(undefined);
     session.set("a", 1);
@@ -63,7 +65,7 @@ describe("a request costs", () => {
     assert.deepEqual(store.calls, []);
   });
 
-  test("one store call to begin a session, with a cookie", async () => {
+  test("one store call and a cookie to begin a session", async () => {
     const { store, browser } = setUp();
     const cookies = await browser.request((session) => session.set("a", 1));
     assert.deepEqual(store.calls, ["create"]);
@@ -71,7 +73,7 @@ describe("a request costs", () => {
     assert.match(cookies[0]!, /^__Host-sid=[\w-]{40}; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
   });
 
-  test("one to read, without a cookie", async () => {
+  test("one store call and no cookie to read", async () => {
     const { store, browser } = setUp();
     await browser.request((session) => session.set("list", [{ a: 1 }]));
     store.calls.length = 0;
@@ -81,7 +83,7 @@ describe("a request costs", () => {
     assert.deepEqual(store.calls, ["read"]);
   });
 
-  test("two to change, without a cookie: the browser has it", async () => {
+  test("two store calls and no cookie to change", async () => {
     const { store, browser } = setUp();
     await browser.request((session) => session.set("list", [1]));
     store.calls.length = 0;
@@ -90,7 +92,7 @@ describe("a request costs", () => {
     assert.deepEqual(await browser.contents(), { list: [1, 2] });
   });
 
-  test("nothing but the read for a session that ended: no cookie, and no revival", async () => {
+  test("one read for a session that has ended: no cookie, and no revival", async () => {
     const { store, browser, sessions } = setUp();
     await browser.request((session) => session.set("a", 1));
     await sessions.revoke(key(browser));
@@ -103,8 +105,8 @@ describe("a request costs", () => {
   });
 });
 
-describe("what a request wrote", () => {
-  test("is seen by the next one, on any server", async () => {
+describe("the changes of a request", () => {
+  test("are seen by the next one, on any server", async () => {
     const store = watched();
     const browser = new Browser(...[1, 2, 3].map(() => setUp({}, store).sessions));
     await browser.request((session) => session.set("a", 1));
@@ -116,7 +118,7 @@ describe("what a request wrote", () => {
     }
   });
 
-  test("is in the store before the response may start: a redirect's target sees it", async () => {
+  test("are in the store before the response may start: a redirect's target sees them", async () => {
     const { browser, store } = setUp();
     store.before = () => new Promise((resolve) => setTimeout(resolve, 5)); // a slow store
     await browser.request((session) => session.set("order", "placed"));
@@ -124,7 +126,7 @@ describe("what a request wrote", () => {
     assert.deepEqual(await browser.contents(), { order: "placed", step: 2 });
   });
 
-  test("is not lost among 50 parallel requests that each write a key of their own, on three servers", async () => {
+  test("are not lost among 50 parallel requests that each write their own key, on three servers", async () => {
     const store = watched();
     const servers = [1, 2, 3].map(() => setUp({}, store).sessions);
     const browser = new Browser(...servers);
@@ -135,7 +137,7 @@ describe("what a request wrote", () => {
     for (let i = 0; i < 50; i++) assert.equal(left[`key ${i}`], i);
   });
 
-  test("is not lost among 100 parallel updates of one key, on one server and on three", async () => {
+  test("are not lost among 100 parallel updates of one key, on one server and on three", async () => {
     for (const size of [1, 3]) {
       const store = watched();
       const browser = new Browser(...Array.from({ length: size }, () => setUp({}, store).sessions));
@@ -147,7 +149,7 @@ describe("what a request wrote", () => {
     }
   });
 
-  test("costs two writes on one server, since commits gather while one is under way: 50 don't fight in the store", async () => {
+  test("are combined on one server: 50 parallel commits cost two writes", async () => {
     const { browser, store, events } = setUp();
     await browser.request((session) => session.set("n", 0));
     const sessions = await Promise.all(Array.from({ length: 50 }, () => browser.open()));
@@ -159,7 +161,7 @@ describe("what a request wrote", () => {
     assert.deepEqual(await browser.contents(), { n: 50 });
   });
 
-  test("over another server's write is reported as a conflict", async () => {
+  test("over another server's write are reported as a conflict", async () => {
     const { browser, events, store } = setUp();
     await browser.request((session) => session.set("a", 1));
     const other = new Browser(setUp({}, store).sessions);
@@ -172,7 +174,7 @@ describe("what a request wrote", () => {
     assert.deepEqual(await browser.contents(), { a: 1, b: 1, c: 1 });
   });
 
-  test("is given up when others are first again and again: a clear error, and nothing is written", async () => {
+  test("fail with a ConflictError if other writers are always first, and nothing is written", async () => {
     for (const save of ["save", "regenerate"] as const) {
       const inner = memory();
       const { browser, store } = setUp({}, watched(inner));
@@ -194,7 +196,7 @@ describe("what a request wrote", () => {
     }
   });
 
-  test("stays as it is where it can't be kept: the commit names the key, and nothing is written", async () => {
+  test("are refused if a value can't be stored: the error names the key, and nothing is written", async () => {
     const { browser, store } = setUp();
     await browser.request((session) => session.set("a", 1));
     const session = await browser.open();
@@ -206,7 +208,7 @@ describe("what a request wrote", () => {
     assert.deepEqual(await browser.contents(), { a: 1 });
   });
 
-  test("is refused when it is too large: the error names the largest keys, and nothing is written", async () => {
+  test("are refused if the session is too large: the error names the largest keys, and nothing is written", async () => {
     const { browser, store } = setUp({ maxSize: 1_000 });
     await browser.request((session) => session.set("a", "x".repeat(400)));
     store.calls.length = 0;
@@ -232,20 +234,20 @@ describe("what a request wrote", () => {
     assert.deepEqual(tooLargeToBegin.store.calls, []);
   });
 
-  test("counts up to the very byte of maxSize", async () => {
+  test("are accepted up to exactly maxSize bytes", async () => {
     const probe = setUp({ encryption: "off" });
     await probe.browser.request((session) => session.set("a", "x".repeat(500)));
     const [size] = [...probe.store.rows.values()].map((value) => value.length);
-    await setUp({ maxSize: size! }).browser.request((session) => session.set("a", "x".repeat(500)));
+    await setUp({ maxSize: size!, encryption: "off" }).browser.request((session) => session.set("a", "x".repeat(500)));
     await assert.rejects(
-      setUp({ maxSize: size! - 1 }).browser.request((session) => session.set("a", "x".repeat(500))),
+      setUp({ maxSize: size! - 1, encryption: "off" }).browser.request((session) => session.set("a", "x".repeat(500))),
       SessionTooLargeError,
     );
   });
 });
 
 describe("in one request", () => {
-  test("data, get, set, has, delete, keys and clear show the same", async () => {
+  test("data, get, set, has, delete, keys and clear agree", async () => {
     const { browser } = setUp({ initial: { theme: "light", cart: [] } });
     await browser.request((session) => {
       const { data } = session;
@@ -277,7 +279,7 @@ describe("in one request", () => {
     assert.deepEqual(await browser.contents(), { n: 42 });
   });
 
-  test("data is a plain-looking object: inspected, assigned, listed, defined, printed", async () => {
+  test("data looks like a plain object: inspected, assigned, listed, defined, printed", async () => {
     const { sessions } = setUp();
     const { data } = await sessions.open(undefined);
     Object.assign(data, { a: 1, "": 2 });
@@ -296,7 +298,7 @@ describe("in one request", () => {
     assert.equal((data as Record<symbol, unknown>)[Symbol.iterator], undefined);
   });
 
-  test("no path through data leads to a prototype that all objects share", async () => {
+  test("no path through data reaches a shared prototype", async () => {
     const { browser } = setUp();
     await browser.request(({ data }) => {
       const walk = data as Record<string, Record<string, Record<string, unknown>>>;
@@ -314,7 +316,7 @@ describe("in one request", () => {
         }
       }
       assert.equal(({} as Data).x, undefined);
-      // As a key it is one like any other.
+      // `__proto__` is a key like any other.
       Reflect.set(data, "__proto__", { x: 1 });
     });
     assert.equal(({} as Data).x, undefined);
@@ -323,7 +325,7 @@ describe("in one request", () => {
     assert.deepEqual(session.get("__proto__"), { x: 1 });
   });
 
-  test("a key with an initial value is a copy of its own, kept once it is changed", async () => {
+  test("each session has its own copy of an initial value, and saves it once it is changed", async () => {
     const shared = { cart: [] as string[], when: new Date(0), bytes: Buffer.from("b") };
     const { browser, sessions } = setUp({ initial: shared });
     await browser.request(({ data }) => {
@@ -336,7 +338,7 @@ describe("in one request", () => {
     assert.deepEqual(await browser.contents(), { cart: ["umbrella"] });
   });
 
-  test("a key that is deleted has its initial value again, at once and in the next request", async () => {
+  test("a deleted key has its initial value again, in this request and the next one", async () => {
     const { browser } = setUp({ initial: { cart: [] } });
     await browser.request((session) => session.set("cart", ["old"]));
     await browser.request((session) => {
@@ -354,7 +356,7 @@ describe("in one request", () => {
     assert.deepEqual(await browser.contents(), { cart: ["new"] });
   });
 
-  test("an object keeps its identity, and its change in place is saved, however it is reached", async () => {
+  test("an object keeps its identity, and changes in place are saved at any depth", async () => {
     const { browser } = setUp();
     await browser.request((session) =>
       session.set("cart", { items: [{ count: 1 }], tags: new Set(["a"]), when: new Date(0) }),
@@ -379,7 +381,7 @@ describe("in one request", () => {
     assert.deepEqual(await browser.contents(), { n: 1 });
   });
 
-  test("an update function that is asynchronous is refused: it could not be replayed", async () => {
+  test("an asynchronous update function is refused: it could not be replayed", async () => {
     const { browser } = setUp();
     await browser.request((session) => {
       assert.throws(() => session.update("n", async () => 1), UnstorableValueError);
@@ -387,7 +389,7 @@ describe("in one request", () => {
     });
   });
 
-  test("a key must be a text that does not begin with a NUL", async () => {
+  test("a key must be a string that does not begin with a NUL", async () => {
     const { sessions } = setUp();
     const session = await sessions.open(undefined);
     for (const key of ["\0", "\0flash.x"]) {
@@ -399,7 +401,7 @@ describe("in one request", () => {
     assert.deepEqual(session.commit(), []);
   });
 
-  test("console.log shows what is safe to log: not the ticket, and no values", async () => {
+  test("console.log shows neither the ticket nor values", async () => {
     const { browser } = setUp();
     await browser.request((session) => {
       session.set("card", "4111 1111 1111 1111");
@@ -416,7 +418,7 @@ describe("in one request", () => {
 });
 
 describe("a flash message", () => {
-  test("is taken once, by whichever request asks first, and is none of the keys", async () => {
+  test("is read once, by the first request that asks for it, and is not among the keys", async () => {
     const { browser } = setUp();
     await browser.request((session) => {
       session.flash("notice", { text: "saved" });
@@ -432,7 +434,7 @@ describe("a flash message", () => {
     assert.deepEqual(await browser.contents(), {});
   });
 
-  test("costs no write to ask for, where there is none", async () => {
+  test("costs no write to ask for if there is none", async () => {
     const { browser, store } = setUp();
     await browser.request((session) => session.set("a", 1));
     store.calls.length = 0;
@@ -440,7 +442,7 @@ describe("a flash message", () => {
     assert.deepEqual(store.calls, ["read"]);
   });
 
-  test("that is left and taken in the same request leaves nothing", async () => {
+  test("that is left and read in the same request writes nothing", async () => {
     const { sessions, store } = setUp();
     const session = await sessions.open(undefined);
     session.flash("a", 1);
@@ -458,7 +460,7 @@ describe("a session that ended while a request ran", () => {
   ];
   for (const [name, end] of endings) {
     for (const servers of [1, 2]) {
-      test(`${name}${servers > 1 ? " on another server" : ""}: its save drops the changes, says so, and sends no cookie`, async () => {
+      test(`${name}${servers > 1 ? " on another server" : ""}: the commit drops its changes, reports that, and sends no cookie`, async () => {
         const { store, sessions, browser, events } = setUp();
         await browser.request((session) => session.set("a", 1));
         const slow = await browser.open();
@@ -478,7 +480,7 @@ describe("a session that ended while a request ran", () => {
     }
   }
 
-  test("is told by save, reload and regenerate: false, and one event", async () => {
+  test("makes save, reload and regenerate return false, and is reported once", async () => {
     for (const ask of ["save", "reload", "regenerate"] as const) {
       const { browser, events, store, sessions } = setUp();
       await browser.request((session) => session.set("a", 1));
@@ -491,7 +493,7 @@ describe("a session that ended while a request ran", () => {
       assert.equal(await slow.save(), false);
       assert.equal(await slow.regenerate(), false);
       assert.equal(await slow.reload(), false);
-      store.calls.length = 0; // it has been asked once
+      store.calls.length = 0; // the request already knows
       assert.equal(await slow.regenerate(), false);
       slow.set("b", 2);
       assert.equal(await slow.save(), false);
@@ -502,7 +504,7 @@ describe("a session that ended while a request ran", () => {
     }
   });
 
-  test("can be left behind with destroy: what is written then begins a new one", async () => {
+  test("can be left with destroy: the next write begins a new one", async () => {
     const { browser, sessions, store } = setUp();
     await browser.request((session) => session.set("a", 1));
     const slow = await browser.open();
@@ -517,7 +519,7 @@ describe("a session that ended while a request ran", () => {
     assert.equal(store.rows.size, 1);
   });
 
-  test("that only expired while a request ran is not revived either", async (t) => {
+  test("by expiry is not revived either", async (t) => {
     const tick = clock(t);
     const { browser, events, store } = setUp();
     await browser.request((session) => session.set("a", 1));
@@ -530,7 +532,7 @@ describe("a session that ended while a request ran", () => {
     assert.equal((await browser.open()).isNew, true);
   });
 
-  test("is not revived by a read-only request that extends it", async (t) => {
+  test("is not revived by a request that only extends it", async (t) => {
     const tick = clock(t);
     const { browser, sessions, store } = setUp();
     await browser.request((session) => session.set("a", 1));
@@ -542,7 +544,7 @@ describe("a session that ended while a request ran", () => {
     assert.equal((await browser.open()).isNew, true);
   });
 
-  test("while its commit was under way in the store: whichever came first, nothing is revived", async () => {
+  test("is not revived by a commit that was under way", async () => {
     const { browser, sessions, store } = setUp();
     await browser.request((session) => session.set("a", 1));
     const slow = await browser.open();
@@ -551,23 +553,23 @@ describe("a session that ended while a request ran", () => {
     const reached = new Promise<void>((resolve) => {
       reach = resolve;
     });
-    let goOn = () => {};
+    let proceed = () => {};
     store.before = (operation) =>
       operation !== "update"
         ? undefined
         : new Promise<void>((resolve) => {
-            goOn = resolve;
+            proceed = resolve;
             reach();
           });
     const committing = slow.commit();
     await reached;
     assert.equal(await sessions.revoke(key(browser)), true);
-    goOn();
+    proceed();
     assert.deepEqual(await committing, []);
     assert.equal(store.rows.size, 0);
   });
 
-  test("begins anew for the next request: a write gets a new ticket, never the old one", async () => {
+  test("gets a new ticket with the next request's write, never the old one", async () => {
     const { browser, sessions } = setUp();
     await browser.request((session) => session.set("a", 1));
     const old = browser.cookie;
@@ -580,7 +582,7 @@ describe("a session that ended while a request ran", () => {
 });
 
 describe("regenerate", () => {
-  test("keeps data, owner and age under a new ticket and a new id, and the old one is dead at once", async (t) => {
+  test("keeps data, owner and age under a new ticket and a new id, and ends the old ticket immediately", async (t) => {
     const tick = clock(t);
     const { browser, events, store } = setUp();
     await browser.request((session) => {
@@ -626,7 +628,7 @@ describe("regenerate", () => {
     assert.deepEqual([...store.rows.keys()], [session.id]);
   });
 
-  test("of parallel calls exactly one wins, on one server and on several; the others send no cookie", async () => {
+  test("succeeds for exactly one of parallel calls, on one server and on several; the others send no cookie", async () => {
     for (const size of [1, 4]) {
       const store = watched();
       const servers = Array.from({ length: size }, () => setUp({}, store));
@@ -644,7 +646,7 @@ describe("regenerate", () => {
     }
   });
 
-  test("against parallel writers: what was written before it is kept, what comes after is refused, nothing is torn", async () => {
+  test("among parallel writers keeps the writes before it, and refuses those after it", async () => {
     for (let round = 0; round < 25; round++) {
       const store = watched();
       const servers = [1, 2, 3].map(() => setUp({}, store).sessions);
@@ -665,7 +667,7 @@ describe("regenerate", () => {
     }
   });
 
-  test("with a change that can't be kept fails, and leaves the old ticket alive and alone", async () => {
+  test("with a value that can't be stored fails, and only the old ticket works", async () => {
     const { browser, store } = setUp();
     await browser.request((session) => session.set("a", 1));
     await assert.rejects(
@@ -679,7 +681,7 @@ describe("regenerate", () => {
     assert.deepEqual(await browser.contents(), { a: 1 });
   });
 
-  test("during a save of the same request: both happen, in turn", async () => {
+  test("during a save of the same request runs after it", async () => {
     const { browser, store } = setUp();
     await browser.request((session) => session.set("n", 0));
     const session = await browser.open();
@@ -706,7 +708,7 @@ describe("regenerate", () => {
 });
 
 describe("destroy", () => {
-  test("ends the session, takes the cookie away, and reports what was in it", async () => {
+  test("ends the session, clears the cookie, and reports the data", async () => {
     const { browser, store, events } = setUp();
     await browser.request((session) => session.set("cart", [1]));
     const { id } = await browser.open();
@@ -727,7 +729,7 @@ describe("destroy", () => {
     assert.deepEqual(store.calls, []);
   });
 
-  test("and then a write begins a new session, with a new ticket, id, age and without the owner", async (t) => {
+  test("is followed by a new session at the next write, with a new ticket, id and age, and no owner", async (t) => {
     const tick = clock(t);
     const { browser, store } = setUp();
     await browser.request((session) => {
@@ -753,7 +755,7 @@ describe("destroy", () => {
     assert.equal(store.rows.size, 1);
   });
 
-  test("leaves nothing of the old session: neither to see, nor to take for unchanged", async () => {
+  test("leaves no data of the old session, neither to read nor to compare changes with", async () => {
     const { browser } = setUp({ initial: { cart: ["initial"] }, merge: { n: "counter" } as never });
     await browser.request((session) => Object.assign(session.data, { a: 1, cart: ["old"], n: 5, gone: 1 }));
     await browser.request(async (session) => {
@@ -770,7 +772,7 @@ describe("destroy", () => {
     assert.deepEqual(await browser.contents(), { a: 1, n: 1 });
   });
 
-  test("and then discard and reload stay with nothing", async () => {
+  test("leaves an empty session, also after discard and reload", async () => {
     const { browser } = setUp();
     await browser.request((session) => session.set("a", 1));
     await browser.request(async (session) => {
@@ -785,7 +787,7 @@ describe("destroy", () => {
     assert.equal(browser.cookie, undefined);
   });
 
-  test("twice, and by two requests, is one end", async () => {
+  test("by two requests, and twice by one of them, is reported once", async () => {
     const { browser, events } = setUp();
     await browser.request((session) => session.set("a", 1));
     const [one, two] = [await browser.open(), await browser.open()];
@@ -797,7 +799,7 @@ describe("destroy", () => {
 });
 
 describe("save, reload and discard", () => {
-  test("save writes now, and the commit writes only what came after", async () => {
+  test("save writes immediately, and the commit writes only later changes", async () => {
     const { browser, store } = setUp();
     await browser.request((session) => session.set("n", 1));
     const other = new Browser(setUp({}, store).sessions);
@@ -840,7 +842,7 @@ describe("save, reload and discard", () => {
     assert.deepEqual(await browser.contents(), { cart: ["a", "b", "c"] });
   });
 
-  test("two saves in flight at once, of a new session too, are one session with everything in it", async () => {
+  test("two concurrent saves of a new session make one session with all changes", async () => {
     const { browser, store } = setUp();
     await browser.request(async (session) => {
       session.set("a", 1);
@@ -854,7 +856,7 @@ describe("save, reload and discard", () => {
     assert.deepEqual(await browser.contents(), { a: 1, b: 2, c: 3 });
   });
 
-  test("the commit waits for a save that nobody awaited", async () => {
+  test("the commit waits for a save that was not awaited", async () => {
     const { browser } = setUp();
     await browser.request((session) => {
       session.set("a", 1);
@@ -864,7 +866,7 @@ describe("save, reload and discard", () => {
     assert.deepEqual(await browser.contents(), { a: 1, b: 2 });
   });
 
-  test("whatever happens while a save is under way is neither lost nor done twice", async () => {
+  test("a change that is made while a save is under way is neither lost nor applied twice", async () => {
     const during: [string, (session: Awaited<ReturnType<Browser<Data>["open"]>>) => unknown, Data][] = [
       ["set", (session) => session.set("x", "new"), { x: "new", list: [1, 2], n: 1 }],
       ["delete", (session) => session.delete("x"), { list: [1, 2], n: 1 }],
@@ -890,7 +892,7 @@ describe("save, reload and discard", () => {
     }
   });
 
-  test("after a save that was merged with another request's, what it changed by update is fresh", async () => {
+  test("after a save that was merged with another request's, updated keys have the merged value", async () => {
     const { browser } = setUp();
     await browser.request((session) => Object.assign(session.data, { list: ["start"], n: 1 }));
     const session = await browser.open();
@@ -908,7 +910,7 @@ describe("save, reload and discard", () => {
     assert.deepEqual(await browser.contents(), { list: ["start", "theirs", "mine", "in place"], n: 12 });
   });
 
-  test("a clear that is saved does not clear what others add later", async () => {
+  test("a saved clear does not remove what other requests add later", async () => {
     const { browser } = setUp();
     await browser.request((session) => Object.assign(session.data, { a: 1, b: 1 }));
     await browser.request(async (session) => {
@@ -921,7 +923,7 @@ describe("save, reload and discard", () => {
     assert.deepEqual(await browser.contents(), { mine: 2, theirs: 1 });
   });
 
-  test("a value that can't be kept, set while a save is under way, fails the next one only", async () => {
+  test("a value that can't be stored, set while a save is under way, fails only the next save", async () => {
     const { browser } = setUp();
     await browser.request((session) => session.set("n", 0));
     const session = await browser.open();
@@ -936,7 +938,7 @@ describe("save, reload and discard", () => {
     assert.deepEqual(await browser.contents(), { m: 1 });
   });
 
-  test("an owner set while a save is under way is saved by the next one", async () => {
+  test("an owner that is set while a save is under way is saved by the next one", async () => {
     const { browser } = setUp();
     await browser.request((session) => session.set("a", 1));
     await browser.request(async (session) => {
@@ -949,7 +951,7 @@ describe("save, reload and discard", () => {
     assert.equal((await browser.open()).owner, "u1");
   });
 
-  test("reload drops what is not saved, and reads what others wrote", async () => {
+  test("reload drops unsaved changes, and reads what other requests wrote", async () => {
     const { browser } = setUp();
     await browser.request((session) => Object.assign(session.data, { a: 1, list: [1] }));
     const session = await browser.open();
@@ -967,7 +969,7 @@ describe("save, reload and discard", () => {
     assert.deepEqual(await browser.contents(), { a: 2, list: [1] });
   });
 
-  test("discard drops what is not saved, and keeps what is", async () => {
+  test("discard drops unsaved changes, and keeps saved ones", async () => {
     const { browser, store } = setUp();
     await browser.request((session) => session.set("a", 1));
     store.calls.length = 0;
@@ -990,7 +992,7 @@ describe("save, reload and discard", () => {
     assert.deepEqual(await browser.contents(), { a: 2 });
   });
 
-  test("a save that failed and that nobody awaited does not keep the commit from trying", async () => {
+  test("a failed save that was not awaited does not keep the commit from trying again", async () => {
     const { browser, store } = setUp();
     await browser.request((session) => session.set("a", 1));
     const session = await browser.open();
@@ -1008,7 +1010,7 @@ describe("save, reload and discard", () => {
     assert.deepEqual(await browser.contents(), { a: 2 });
   });
 
-  test("a save that failed can be tried again, and the commit does so", async () => {
+  test("the commit tries a failed save again", async () => {
     const { browser, store } = setUp();
     await browser.request((session) => session.set("a", 1));
     await browser.request(async (session) => {
@@ -1024,7 +1026,7 @@ describe("save, reload and discard", () => {
 });
 
 describe("after the commit", () => {
-  test("every write throws, and says what to do", async () => {
+  test("every write throws an error that says what to do", async () => {
     const { browser } = setUp();
     await browser.request((session) => session.set("a", [1]));
     const session = await browser.open();
@@ -1048,7 +1050,7 @@ describe("after the commit", () => {
     assert.deepEqual(session.data.a, [1]);
   });
 
-  test("another commit gives the same cookies, also while the first is under way", async () => {
+  test("another commit returns the same cookies, also while the first is under way", async () => {
     const { sessions, store } = setUp();
     const session = await sessions.open(undefined);
     session.set("a", 1);
@@ -1095,12 +1097,28 @@ describe("a readonly request", () => {
     assert.deepEqual(await browser.contents(), { list: [1] });
   });
 
-  test("can be the application's default, which a route overrides", async () => {
+  test("can be the application's default, which a route can override", async () => {
     const { sessions } = setUp({ mode: "readonly" });
     const session = await sessions.open(undefined);
     assert.throws(() => session.set("a", 1), SessionClosedError);
     const other = await sessions.open(undefined, { mode: "merge" });
     other.set("a", 1);
     assert.equal((await other.commit()).length, 1);
+  });
+});
+
+describe('mode "off"', () => {
+  test("makes no store call and sends no cookie; the session is empty and refuses writes", async () => {
+    const { browser, store } = setUp();
+    await browser.request((session) => session.set("note", "kept"));
+    store.calls.length = 0;
+    const { sessions } = setUp({ mode: "off", cookie: { maxAge: "1d" } }, store);
+    const session = await sessions.open(browser.cookie, { mode: "merge" });
+    assert.equal(session.get("note"), undefined);
+    assert.equal(session.isNew, true);
+    assert.throws(() => session.set("note", "x"), /turned off/);
+    assert.throws(() => session.update("note", () => "x"), /turned off/);
+    assert.deepEqual(await session.commit(), []);
+    assert.deepEqual(store.calls, []);
   });
 });

@@ -1,3 +1,5 @@
+// Tests of stopping: a server under load, and sessions.close().
+
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -8,27 +10,29 @@ import { tempDir } from "./servers/process.ts";
 import { startRedis } from "./servers/redis.ts";
 import { CountingBrowser, startCounter } from "./support/counters.ts";
 import { settledWithin, stall } from "./support/farm.ts";
+import { login } from "./support/login.ts";
 import { clock, type Data, MINUTE, setUp } from "./support/set-up.ts";
 import { SECRET, watched } from "./support/stores.ts";
 
 const BROWSERS = 20;
 const options = { secret: SECRET, storeTimeout: "1s" } as const;
 
-const places: Record<string, () => Promise<{ url: string; stop(): Promise<void> }>> = {
+/** The URL or path of each store. */
+const environments: Record<string, () => Promise<{ url: string; stop(): Promise<void> }>> = {
   file: async () => ({ url: join(tempDir("shutdown"), "sessions"), stop: async () => {} }),
   redis: startRedis,
   postgres: startPostgres,
 };
 
-describe("a server that is told to stop under load", () => {
-  for (const [place, start] of Object.entries(places)) {
-    test(`${place}: has saved all that it answered, and ends by itself`, async (t) => {
+describe("a server that gets SIGTERM under load", () => {
+  for (const [environment, start] of Object.entries(environments)) {
+    test(`${environment}: has saved every change that it answered, and exits`, async (t) => {
       const store = await start();
-      const totals = { saved: 0, failed: 0, failedButDone: 0 };
+      const totals = { saved: 0, failed: 0, failedButSaved: 0 };
       const browsers = Array.from({ length: BROWSERS }, () => new CountingBrowser());
       try {
         for (let round = 0; round < 2; round++) {
-          const server = await startCounter({ place, address: store.url, options });
+          const server = await startCounter({ environment, address: store.url, options });
           await Promise.all(browsers.map((browser) => browser.increment(server.port)));
           const using = browsers.map(async (browser) => {
             for (;;) {
@@ -43,14 +47,17 @@ describe("a server that is told to stop under load", () => {
           assert.equal(await server.exited, 0);
           await Promise.all(using);
         }
-        const server = await startCounter({ place, address: store.url, options });
+        const server = await startCounter({ environment, address: store.url, options });
         for (const browser of browsers) {
           const n = Number((await browser.get(server.port)).body);
           const { saved, failed } = browser;
-          assert.ok(n >= saved && n <= saved + failed, `${saved} were saved, ${failed} failed, and ${n} are there`);
+          assert.ok(
+            n >= saved && n <= saved + failed,
+            `${saved} increments were answered, ${failed} failed, and the count is ${n}`,
+          );
           totals.saved += saved;
           totals.failed += failed;
-          totals.failedButDone += n - saved;
+          totals.failedButSaved += n - saved;
         }
         server.child.kill("SIGTERM");
         assert.equal(await server.exited, 0);
@@ -62,11 +69,11 @@ describe("a server that is told to stop under load", () => {
     });
   }
 
-  test("ends also while its store hangs", async () => {
+  test("exits while its store hangs", async () => {
     const store = await startRedis();
     const browser = new CountingBrowser();
     try {
-      const server = await startCounter({ place: "redis", address: store.url, options });
+      const server = await startCounter({ environment: "redis", address: store.url, options });
       await browser.increment(server.port);
       store.pause();
       const hanging = browser.increment(server.port);
@@ -82,13 +89,13 @@ describe("a server that is told to stop under load", () => {
 });
 
 describe("sessions.close()", () => {
-  test("waits for commits that are under way, and refuses what begins after it", async () => {
+  test("waits for pending commits and refuses later calls", async () => {
     const { sessions, store, browser } = setUp();
     await browser.request((session) => session.set("n", 1));
     const [first, late] = [await browser.open(), await browser.open()];
-    let goOn = () => {};
+    let finishUpdate = () => {};
     store.before = (operation) =>
-      operation === "update" ? new Promise<void>((resolve) => { goOn = resolve; }) : undefined; // biome-ignore format: one line
+      operation === "update" ? new Promise<void>((resolve) => { finishUpdate = resolve; }) : undefined; // biome-ignore format: one line
     first.set("n", 2);
     let isSaved = false;
     store.after = (operation) => {
@@ -96,29 +103,29 @@ describe("sessions.close()", () => {
     };
     const saving = browser.end(first);
     const { close } = store;
-    store.close = async () => assert.ok(isSaved, "the store is closed last");
+    store.close = async () => assert.ok(isSaved, "the store closes after the commit");
     const closing = sessions.close();
     await assert.rejects(sessions.open(undefined), {
       code: "COATCHECK_STORE",
       status: 503,
-      message: /sessions are closed/,
+      message: /sessions.close\(\) was called/,
     });
-    goOn();
+    finishUpdate();
     await Promise.all([closing, saving]);
     late.set("n", 3);
     store.before = undefined;
     store.calls.length = 0;
-    await assert.rejects(async () => late.commit(), /the store is closed; not asked to update/);
+    await assert.rejects(async () => late.commit(), /cannot update: the store is closed/);
     assert.deepEqual(store.calls, []);
     await close();
   });
 
-  test("waits for a sweep: what it has removed is reported, and it removes no more", async (t) => {
+  test("waits for the current step of a sweep, reports its sessions, and stops the sweep", async (t) => {
     const tick = clock(t);
     const { sessions, store } = setUp({ idleTimeout: "1m" });
     let ended = 0;
     sessions.on("end", () => ended++);
-    for (let i = 0; i < 501; i++) {
+    for (let i = 0; i < 101; i++) {
       const session = await sessions.open(undefined);
       session.set("n", i);
       await session.commit();
@@ -137,11 +144,11 @@ describe("sessions.close()", () => {
     assert.equal(await settledWithin(closing, 20), false);
     claim.pass();
     await closing;
-    assert.equal(reported, 500, "one step of the sweep, before the store is closed");
-    assert.equal(await sweeping, 500);
+    assert.equal(reported, 100, "one step of the sweep is reported before the store closes");
+    assert.equal(await sweeping, 100);
   });
 
-  test("closes once, however often it is called", async () => {
+  test("closes the store once for several calls", async () => {
     const store = watched();
     let closed = 0;
     store.close = async () => void closed++;
@@ -151,7 +158,7 @@ describe("sessions.close()", () => {
     assert.equal(closed, 1);
   });
 
-  test("does not wait for a store that hangs: neither for its commits nor for its end", async () => {
+  test("does not wait for a store that hangs, neither in commits nor in close", async () => {
     const store = watched();
     const never = () => new Promise<never>(() => {});
     store.close = never;
@@ -163,5 +170,48 @@ describe("sessions.close()", () => {
       assert.rejects(async () => session.commit(), StoreError),
       assert.rejects(sessions.close(), /did not close within 50 ms/),
     ]);
+  });
+
+  test("waits for updates, creates and deletes under way", async () => {
+    const { browser, sessions, store } = setUp();
+    await browser.request((session) => session.set("a", 1));
+    const changing = await browser.open();
+    changing.set("a", 2);
+    const other = await login(sessions, "u");
+    const ending = await other.open();
+    const beginning = await sessions.open(undefined);
+    beginning.set("b", 1);
+    const order: string[] = [];
+    store.before = () => new Promise((resolve) => setTimeout(resolve, 20));
+    store.after = (operation) => void order.push(operation);
+    const close = store.close;
+    store.close = async () => {
+      order.push("close");
+      await close();
+    };
+    const work = [changing.commit(), beginning.commit(), ending.destroy()];
+    await sessions.close();
+    assert.deepEqual(order.slice(0, 3).sort(), ["create", "delete", "update"]);
+    assert.deepEqual(order.slice(3), ["close"]);
+    await Promise.all(work);
+  });
+
+  test("waits for a session that is being created, and for one whose lease is being released", async () => {
+    for (const [mode, operation] of [
+      ["merge", "create"],
+      ["exclusive", "update"],
+    ] as const) {
+      const { sessions, store, browser } = setUp();
+      if (mode === "exclusive") await browser.request((session) => session.set("n", 0));
+      const session = await browser.open(mode);
+      const write = stall(store, operation);
+      session.set("n", 1);
+      const committed = session.commit();
+      await write.reached;
+      const closed = sessions.close();
+      assert.equal(await settledWithin(closed, 20), false);
+      write.pass();
+      await Promise.all([committed, closed]);
+    }
   });
 });

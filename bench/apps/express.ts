@@ -1,10 +1,11 @@
+// The benchmark's application on Express.
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import express, { type RequestHandler } from "express";
 import { type Actions, counted, SLOW_MS } from "../contender.ts";
 import type { Fields } from "../session-data.ts";
 
-/** The application on Express, as its generator and guides write one. */
+/** Follows what Express's generator and guides write. */
 export function expressApp<Request>(actions: Actions<Request>, middleware: RequestHandler[] = []): Promise<number> {
   const app = express();
   for (const one of middleware) app.use(one);

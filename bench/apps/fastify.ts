@@ -1,10 +1,11 @@
+// The benchmark's application on Fastify.
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type FastifyInstance, fastify } from "fastify";
 import { type Actions, counted, SLOW_MS } from "../contender.ts";
 import type { Fields } from "../session-data.ts";
 
-/** The application on Fastify, without a logger. `prepare` registers the plugins. */
+/** Has no logger. `prepare` registers the plugins. */
 export async function fastifyApp<Request>(
   actions: Actions<Request>,
   prepare: (app: FastifyInstance) => void = () => {},

@@ -1,3 +1,4 @@
+// The benchmark's application on node:http.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,7 +7,7 @@ import type { Fields } from "../session-data.ts";
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => unknown;
 
-/** The application on bare node:http. `wrap` adds the session; `save` is for libraries that must be told to. */
+/** `wrap` adds the session. `save` is for libraries that save only when the application asks for it. */
 export function nodeApp<Request>(
   actions: Actions<Request>,
   wrap: (handler: Handler) => Handler,

@@ -1,14 +1,15 @@
+// Fills a database with sessions, changes them, and counts their bytes.
 import { createSessions, type Sessions } from "../../src/index.ts";
 import { SECRET } from "../contender.ts";
 import { textOf } from "../memory/sessions.ts";
 import { tenKeys } from "../session-data.ts";
-import type { Place } from "./places.ts";
+import type { Environment } from "./environments.ts";
 
 interface Data {
   views: number;
 }
 
-/** By what is in a session. */
+/** The data of a session, by its size. */
 export const SIZES = {
   "300 bytes": (index: number): Data => JSON.parse(textOf(index)),
   "1 KB": tenKeys,
@@ -19,7 +20,7 @@ interface Kind {
   title: string;
   encryption?: "off" | "server";
   ownerOf?(index: number): string;
-  /** Each is changed several times, ends, and another takes its place. */
+  /** Each session is changed several times and ends, and another one begins. */
   churns?: true;
 }
 
@@ -31,36 +32,36 @@ export const KINDS = {
 } satisfies Record<string, Kind>;
 export type KindName = keyof typeof KINDS;
 
-const AT_ONCE = 100;
-/** Writes that follow a session's beginning. docs/capacity.md reckons with as many. */
+const CONCURRENCY = 100;
+/** Writes after a session has begun. docs/capacity.md assumes the same number. */
 const CHANGES = 8;
-/** Part of the sessions that has changed when the database makes room: what PostgreSQL waits for by itself. */
+/** Vacuums whenever this share of the sessions has changed, as PostgreSQL does by itself. */
 const UNTIDY = 0.2;
 
-/** Bytes that the place takes for each of `count` sessions. */
-export async function measure(place: Place, count: number, size: Size, kind: KindName): Promise<number> {
+/** Bytes that each of `count` sessions takes. */
+export async function measure(environment: Environment, count: number, size: Size, kind: KindName): Promise<number> {
   const { encryption = "server", ownerOf, churns }: Kind = KINDS[kind];
-  const store = await place.emptyStore();
+  const store = await environment.emptyStore();
   const sessions = createSessions<Data>({ store, secret: SECRET, encryption, sweepInterval: false });
   const begin = (index: number) => beginOne(sessions, SIZES[size](index), ownerOf?.(index));
-  // What connections, scripts and an empty table take does not count.
+  // Connections, scripts and an empty table do not count.
   await begin(count);
-  const before = await place.bytes();
+  const before = await environment.bytes();
 
   const cookies: string[] = [];
-  await inTurns([...Array(count).keys()], async (index) => {
+  await inBatches([...Array(count).keys()], async (index) => {
     cookies[index] = await begin(index);
   });
-  await place.tidy();
-  if (churns) await churn(place, sessions, cookies, begin);
-  const each = ((await place.bytes()) - before) / count;
+  await environment.tidy();
+  if (churns) await churn(environment, sessions, cookies, begin);
+  const each = ((await environment.bytes()) - before) / count;
   await sessions.close();
   return each;
 }
 
-/** One change of all after the other, in no order; somewhere among them, a session's end. */
+/** Changes all sessions in random order, several times over. Each session ends once on the way. */
 async function churn(
-  place: Place,
+  environment: Environment,
   sessions: Sessions<Data>,
   cookies: string[],
   begin: (index: number) => Promise<string>,
@@ -69,7 +70,7 @@ async function churn(
   for (let round = 0; round <= CHANGES; round++) {
     const order = shuffled(cookies.length);
     for (let from = 0; from < order.length; from += part) {
-      await inTurns(order.slice(from, from + part), async (index) => {
+      await inBatches(order.slice(from, from + part), async (index) => {
         const session = await sessions.open(cookies[index]!);
         if (session.isNew) throw new Error(`the store has lost session ${index}`);
         if (index % (CHANGES + 1) === round) {
@@ -80,12 +81,12 @@ async function churn(
           await session.commit();
         }
       });
-      await place.tidy();
+      await environment.tidy();
     }
   }
 }
 
-/** Gives the browser's cookie. */
+/** Returns the browser's cookie. */
 async function beginOne(sessions: Sessions<Data>, data: Data, owner: string | undefined): Promise<string> {
   const session = await sessions.open("");
   Object.assign(session.data, data);
@@ -94,13 +95,13 @@ async function beginOne(sessions: Sessions<Data>, data: Data, owner: string | un
   return setCookie!.split(";")[0]!;
 }
 
-async function inTurns(indexes: number[], work: (index: number) => Promise<void>): Promise<void> {
-  for (let from = 0; from < indexes.length; from += AT_ONCE) {
-    await Promise.all(indexes.slice(from, from + AT_ONCE).map(work));
+async function inBatches(indexes: number[], work: (index: number) => Promise<void>): Promise<void> {
+  for (let from = 0; from < indexes.length; from += CONCURRENCY) {
+    await Promise.all(indexes.slice(from, from + CONCURRENCY).map(work));
   }
 }
 
-/** The numbers below `count`, in no order. */
+/** The numbers below `count`, in random order. */
 function shuffled(count: number): number[] {
   return Array.from({ length: count }, (_, index) => ({ index, at: Math.random() }))
     .sort((a, b) => a.at - b.at)

@@ -1,3 +1,4 @@
+// The contender: Express without sessions.
 import { expressApp } from "../apps/express.ts";
 import type { Contender } from "../contender.ts";
 import { withoutSession } from "./without-session.ts";

@@ -1,3 +1,4 @@
+// The contender: Fastify without sessions.
 import { fastifyApp } from "../apps/fastify.ts";
 import type { Contender } from "../contender.ts";
 import { withoutSession } from "./without-session.ts";

@@ -1,3 +1,4 @@
+// The contender: node:http without sessions.
 import { nodeApp } from "../apps/node.ts";
 import type { Contender } from "../contender.ts";
 import { withoutSession } from "./without-session.ts";

@@ -1,3 +1,4 @@
+// The contender: coatcheck on Express.
 import { session } from "../../src/adapters/express.ts";
 import { expressApp } from "../apps/express.ts";
 import type { Contender } from "../contender.ts";

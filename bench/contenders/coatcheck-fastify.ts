@@ -1,3 +1,4 @@
+// The contender: coatcheck on Fastify.
 import { session } from "../../src/adapters/fastify.ts";
 import { fastifyApp } from "../apps/fastify.ts";
 import type { Contender } from "../contender.ts";

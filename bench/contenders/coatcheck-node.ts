@@ -1,3 +1,4 @@
+// The contender: coatcheck on node:http.
 import { session } from "../../src/adapters/node.ts";
 import type { Session } from "../../src/index.ts";
 import { nodeApp } from "../apps/node.ts";

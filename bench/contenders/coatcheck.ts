@@ -1,29 +1,28 @@
-// From the sources, which Node runs as they are: stripping types leaves the same JavaScript that the package has,
-// and there is no build that could be stale.
+// What the contenders with coatcheck share. They run the sources, whose JavaScript is the package's, and no stale build.
 import { createSessions, type Session, type SessionStore, type Sessions } from "../../src/index.ts";
-import { memory } from "../../src/stores/memory.ts";
+import { memory } from "../../src/stores/memory/index.ts";
 import { type Actions, IDLE_SECONDS, SECRET, type StoreName } from "../contender.ts";
 import { type Fields, tenKeys } from "../session-data.ts";
 
-/** Defaults in everything, but for a cookie that travels over plain http. */
+/** All options are the defaults, except that the cookie works over plain http. */
 export async function sessionsIn(store: StoreName, address: string): Promise<Sessions<Fields>> {
   return createSessions<Fields>({
     store: await storeNamed(store, address),
     secret: SECRET,
     cookie: { secure: false },
     idleTimeout: IDLE_SECONDS * 1000,
-    // Shorter only where sessions are to expire while something is measured.
+    // Shorter than the default only where sessions expire during a measurement.
     sweepInterval: Math.min(IDLE_SECONDS / 6, 30) * 1000,
   });
 }
 
-/** Each process loads what its own store needs. */
+/** Loads only the module of the chosen store. */
 export async function storeNamed(name: StoreName, address: string): Promise<SessionStore> {
   switch (name) {
     case "cookie":
-      return (await import("../../src/stores/sealed-cookie.ts")).sealedCookie();
+      return (await import("../../src/stores/sealed-cookie/index.ts")).sealedCookie();
     case "file":
-      return (await import("../../src/stores/file.ts")).file({ path: address });
+      return (await import("../../src/stores/file/index.ts")).file({ path: address });
     case "redis": {
       const { redis } = await import("../../src/stores/redis/index.ts");
       const nodes = address.split(",");
@@ -34,9 +33,9 @@ export async function storeNamed(name: StoreName, address: string): Promise<Sess
       return cached(await storeNamed("redis", address));
     }
     case "postgres":
-      return (await import("../../src/stores/postgres.ts")).postgres({ url: address, createTable: true });
+      return (await import("../../src/stores/postgres/index.ts")).postgres({ url: address, createTable: true });
     case "mysql":
-      return (await import("../../src/stores/mysql.ts")).mysql({ url: address, createTable: true });
+      return (await import("../../src/stores/mysql/index.ts")).mysql({ url: address, createTable: true });
     default:
       return memory();
   }
@@ -51,3 +50,17 @@ export const withCoatcheck: Actions<{ session: Session<Fields> }> = {
   },
   all: ({ session }) => ({ ...session.data }),
 };
+
+/** The same actions, where a framework has the session in another place. */
+export function throughProperty<Request, Place>(
+  actions: Actions<Place>,
+  of: (request: Request) => Place,
+): Actions<Request> {
+  return {
+    read: (request) => actions.read(of(request)),
+    change: (request) => actions.change(of(request)),
+    fill: (request) => actions.fill(of(request)),
+    set: (request, slot) => actions.set(of(request), slot),
+    all: (request) => actions.all(of(request)),
+  };
+}

@@ -1,3 +1,4 @@
+// The contender: express-session with connect-pg-simple.
 import { createRequire } from "node:module";
 import pg from "pg";
 import { IDLE_SECONDS } from "../contender.ts";
@@ -12,12 +13,12 @@ const connectPgSimple = createRequire(import.meta.url)("connect-pg-simple") as (
   options: object,
 ) => PgStore;
 
-/** With a pool of its own size, which its README recommends over a connection string. */
+/** Gets a pool, which its README recommends over a connection string. */
 export default withExpressSession({ postgres: "express-session, connect-pg-simple" }, async (_, connectionString) => {
   const Store = connectPgSimple(expressSession);
   const pool = new pg.Pool({ connectionString });
   const store = new Store({ pool, createTableIfMissing: true, ttl: IDLE_SECONDS });
-  // Its first query makes the table, which many queries at once would all try.
+  // The first query creates the table. Concurrent first queries would all try to.
   await new Promise<void>((resolve, reject) => {
     store.query("SELECT 1", [], (error) => (error ? reject(error) : resolve()));
   });

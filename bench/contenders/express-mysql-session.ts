@@ -1,3 +1,4 @@
+// The contender: express-session with express-mysql-session.
 import { createRequire } from "node:module";
 import { IDLE_SECONDS } from "../contender.ts";
 import { expressSession, withExpressSession } from "./with-express-session.ts";
@@ -8,7 +9,7 @@ const mysqlSession = createRequire(import.meta.url)("express-mysql-session") as 
   options: object,
 ) => { onReady(): Promise<void> };
 
-/** With the pool that it makes itself. */
+/** Uses the pool that it creates itself. */
 export default withExpressSession({ mysql: "express-session, express-mysql-session" }, async (_, url) => {
   const { hostname: host, port, username: user, pathname } = new URL(url);
   const Store = mysqlSession(expressSession);

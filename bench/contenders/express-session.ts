@@ -1,4 +1,5 @@
+// The contender: express-session with its MemoryStore.
 import { withExpressSession } from "./with-express-session.ts";
 
-/** Its own MemoryStore, which keeps sessions for ever. */
+/** MemoryStore keeps sessions for ever. */
 export default withExpressSession({ memory: "express-session, MemoryStore" }, () => undefined);

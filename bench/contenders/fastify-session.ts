@@ -1,3 +1,4 @@
+// The contender: @fastify/session.
 import { createRequire } from "node:module";
 import cookie from "@fastify/cookie";
 import { RedisStore } from "connect-redis";
@@ -7,12 +8,12 @@ import { fastifyApp } from "../apps/fastify.ts";
 import { type Contender, IDLE_SECONDS, SECRET } from "../contender.ts";
 import { withPlainObject } from "./plain-object.ts";
 
-// Its types would say that every Fastify request has its session, and coatcheck's say that it has coatcheck's.
+// Not imported: its types for a Fastify request's session conflict with coatcheck's.
 const session = createRequire(import.meta.url)("@fastify/session") as FastifyPluginCallback<object>;
 
 /**
- * At its cheapest. With Redis, `rolling` (the default) is what keeps a session alive that is only read. Its memory
- * store keeps sessions for ever, so there `rolling` would write for nothing, and is off.
+ * Its cheapest configuration. With Redis, `rolling` (the default) keeps a session alive that is only read. The memory
+ * store keeps sessions for ever, so `rolling` is off there: its writes would have no use.
  */
 export default {
   framework: "Fastify",

@@ -1,25 +1,47 @@
+// All contenders.
 import type { Contender } from "../contender.ts";
+import astroSession from "./astro-session.ts";
+import bareAstro from "./bare-astro.ts";
 import bareExpress from "./bare-express.ts";
 import bareFastify from "./bare-fastify.ts";
+import bareH3 from "./bare-h3.ts";
+import bareHono from "./bare-hono.ts";
+import bareKoa from "./bare-koa.ts";
 import bareNode from "./bare-node.ts";
+import coatcheckAstro from "./coatcheck-astro.ts";
 import coatcheckExpress from "./coatcheck-express.ts";
+import coatcheckExpressSession from "./coatcheck-express-session.ts";
 import coatcheckFastify from "./coatcheck-fastify.ts";
+import coatcheckH3 from "./coatcheck-h3.ts";
+import coatcheckHono from "./coatcheck-hono.ts";
+import coatcheckKoa from "./coatcheck-koa.ts";
 import coatcheckNode from "./coatcheck-node.ts";
+import coatcheckNodeOpentelemetry from "./coatcheck-node-opentelemetry.ts";
+import coatcheckNodePrometheus from "./coatcheck-node-prometheus.ts";
+import coatcheckNodeUnsampled from "./coatcheck-node-unsampled.ts";
 import connectPgSimple from "./connect-pg-simple.ts";
 import connectRedis from "./connect-redis.ts";
 import connectSessionKnex from "./connect-session-knex.ts";
 import expressMysqlSession from "./express-mysql-session.ts";
 import expressSession from "./express-session.ts";
+import expressSessionDropIn from "./express-session-drop-in.ts";
 import fastifySession from "./fastify-session.ts";
+import h3Session from "./h3-session.ts";
+import honoSession from "./hono-session.ts";
+import honoSessions from "./hono-sessions.ts";
 import ironSession from "./iron-session.ts";
+import koaSession from "./koa-session.ts";
 import leastPossible from "./least-possible.ts";
 import memorystore from "./memorystore.ts";
 import secureSession from "./secure-session.ts";
 
-/** By the name of their file, in the order of a round: what is compared stands side by side. */
+/** By file name, in the order of a round: contenders that are compared with each other are neighbours. */
 export const contenders: Readonly<Record<string, Contender>> = {
   "bare-node": bareNode,
   "coatcheck-node": coatcheckNode,
+  "coatcheck-node-prometheus": coatcheckNodePrometheus,
+  "coatcheck-node-opentelemetry": coatcheckNodeOpentelemetry,
+  "coatcheck-node-unsampled": coatcheckNodeUnsampled,
   "least-possible": leastPossible,
   "iron-session": ironSession,
   "bare-fastify": bareFastify,
@@ -29,9 +51,24 @@ export const contenders: Readonly<Record<string, Contender>> = {
   "bare-express": bareExpress,
   "coatcheck-express": coatcheckExpress,
   "express-session": expressSession,
+  "express-session-drop-in": expressSessionDropIn,
+  "coatcheck-express-session": coatcheckExpressSession,
   memorystore,
   "connect-redis": connectRedis,
   "connect-pg-simple": connectPgSimple,
   "express-mysql-session": expressMysqlSession,
   "connect-session-knex": connectSessionKnex,
+  "bare-koa": bareKoa,
+  "coatcheck-koa": coatcheckKoa,
+  "koa-session": koaSession,
+  "bare-hono": bareHono,
+  "coatcheck-hono": coatcheckHono,
+  "hono-sessions": honoSessions,
+  "hono-session": honoSession,
+  "bare-h3": bareH3,
+  "coatcheck-h3": coatcheckH3,
+  "h3-session": h3Session,
+  "bare-astro": bareAstro,
+  "coatcheck-astro": coatcheckAstro,
+  "astro-session": astroSession,
 };

@@ -1,10 +1,11 @@
+// The contender: iron-session.
 import { getIronSession, type IronSession } from "iron-session";
 import { nodeApp } from "../apps/node.ts";
 import { type Contender, SECRET } from "../contender.ts";
 import type { Fields } from "../session-data.ts";
 import { withPlainObject } from "./plain-object.ts";
 
-/** The session in a sealed cookie; the application calls `save` when it has changed something. */
+/** Keeps the session in a sealed cookie. The application calls `save` after a change. */
 export default {
   framework: "node:http",
   names: { cookie: "iron-session, sealed cookie" },

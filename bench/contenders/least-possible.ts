@@ -1,3 +1,4 @@
+// The contender that does as little as a session needs, for comparison.
 import { hash, randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createClient } from "redis";
@@ -7,8 +8,8 @@ import type { Fields } from "../session-data.ts";
 import { withPlainObject } from "./plain-object.ts";
 
 /**
- * No library, but a yardstick: what the least costs that could be called a session, an id in a cookie and JSON under the id's
- * hash. Nothing is sealed, merged, limited in time (in memory) or told apart from a forgery.
+ * Not a library but a lower bound: the least that can be called a session is an id in a cookie and JSON under the id's
+ * hash. It does not seal, merge, detect forged ids or, in memory, expire anything.
  */
 export default {
   framework: "node:http",
@@ -18,7 +19,7 @@ export default {
 
 interface Visit {
   session: Fields;
-  /** Undefined: the session is new. */
+  /** Undefined if the session is new. */
   key: string | undefined;
   response: ServerResponse;
 }
@@ -49,7 +50,7 @@ function inMemory(): Promise<number> {
 }
 
 async function inRedis(url: string): Promise<number> {
-  // No time limit, for which node-redis makes an AbortSignal for each command.
+  // No time limit: node-redis would create an AbortSignal for each command.
   const client = createClient({ url, commandOptions: { timeout: 0 } });
   await client.connect();
   const save = async (visit: Visit) => {
@@ -79,7 +80,7 @@ function keyIn({ headers: { cookie = "" } }: IncomingMessage): string | undefine
   return at === -1 ? undefined : keyFor(cookie.slice(at + NAME.length, at + NAME.length + ID_CHARS));
 }
 
-/** A new session's id goes to the browser with this answer. */
+/** The session's key. A new session gets its id here, and the response its cookie. */
 function keyOf(visit: Visit): string {
   if (visit.key !== undefined) return visit.key;
   const id = newId();

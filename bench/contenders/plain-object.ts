@@ -1,7 +1,8 @@
+// What an application does with a session that is a plain object.
 import type { Actions } from "../contender.ts";
 import { type Fields, tenKeys } from "../session-data.ts";
 
-/** The peers' sessions are objects with the keys as properties, beside some of the library's own. */
+/** The other libraries' sessions are objects with the keys as properties, besides some of the library's own. */
 export const withPlainObject: Actions<{ session: Fields }> = {
   read: ({ session }) => session.user,
   change({ session }) {

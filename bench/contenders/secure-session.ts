@@ -1,3 +1,4 @@
+// The contender: @fastify/secure-session.
 import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import type { FastifyPluginCallback } from "fastify";
@@ -30,7 +31,7 @@ const withGetAndSet: Actions<{ session: SecureSession }> = {
   all: ({ session }) => session.data(),
 };
 
-/** The session in a cookie sealed by libsodium, with a key instead of a secret, which would be stretched first. */
+/** Keeps the session in a cookie sealed by libsodium. Gets a key: a secret would be stretched first. */
 export default {
   framework: "Fastify",
   names: { cookie: "@fastify/secure-session, sealed cookie" },

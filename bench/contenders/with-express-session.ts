@@ -1,3 +1,4 @@
+// Makes a contender of express-session and one of its stores.
 import { createRequire } from "node:module";
 import type { RequestHandler } from "express";
 import { expressApp } from "../apps/express.ts";
@@ -5,14 +6,14 @@ import { type Contender, SECRET, type StoreName } from "../contender.ts";
 import { withPlainObject } from "./plain-object.ts";
 
 /**
- * express-session, which the makers of its stores want to be handed. Not imported: its types would say that every
- * Express request has its session, and coatcheck's say that it has coatcheck's.
+ * The factories of its stores take express-session as an argument. Not imported: its types for an Express request's
+ * session conflict with coatcheck's.
  */
 export const expressSession = createRequire(import.meta.url)("express-session") as (options: object) => RequestHandler;
 
 /**
- * A store of express-session. All of them as the READMEs advise, and at their cheapest: a session that is not changed is
- * not saved again, and a cookie without an age is not sent again.
+ * All stores are set up as their READMEs advise, in the cheapest configuration: an unchanged session is not saved, and a
+ * cookie without an age is not sent again.
  */
 export function withExpressSession(
   names: Contender["names"],

@@ -1,9 +1,10 @@
+// What the bare servers do instead of using a session.
 import type { Actions } from "../contender.ts";
 import { USER } from "../session-data.ts";
 
 let count = 0;
 
-/** The bare server gives answers of the same length, from nowhere. */
+/** The answers have the same length as a session's. */
 export const withoutSession: Actions<unknown> = {
   read: () => USER,
   change: () => ++count,

@@ -1,17 +1,19 @@
+// Compares the CPU time of reads among few sessions and among many.
 import { type Estimate, estimate } from "../statistics.ts";
 
-/** So many reads at a time. */
+/** Reads between two looks at the clock. */
 const BATCH = 20_000;
 const ROUNDS = 30;
-/** V8 has compiled everything by then. */
+/** Rounds that do not count. V8 has compiled everything by then. */
 const WARM = 5;
 
-/** Something to read from: so many sessions, each with a key by its number. */
-interface Shelf<Of> {
-  of: Of;
-  among: number;
-  keys(index: number): string;
-  read(of: Of, key: string): unknown;
+/** Sessions to read. `keyOf` gives a session's key by its number. */
+interface ReadTarget<Source> {
+  source: Source;
+  /** The number of sessions. */
+  count: number;
+  keyOf(index: number): string;
+  read(source: Source, key: string): unknown;
 }
 
 export interface Comparison {
@@ -20,8 +22,8 @@ export interface Comparison {
   ratio: Estimate;
 }
 
-/** CPU nanoseconds of a read among few sessions and among many, in turn, each time of keys that are at hand. */
-export async function compareReads<Of>(small: Shelf<Of>, large: Shelf<Of>): Promise<Comparison> {
+/** CPU nanoseconds of a read, by turns among few sessions and among many. Making the random keys is not measured. */
+export async function compareReads<Source>(small: ReadTarget<Source>, large: ReadTarget<Source>): Promise<Comparison> {
   const samples = { small: [] as number[], large: [] as number[], ratio: [] as number[] };
   for (let round = 0; round < ROUNDS; round++) {
     const few = await time(small);
@@ -34,16 +36,16 @@ export async function compareReads<Of>(small: Shelf<Of>, large: Shelf<Of>): Prom
   return { small: estimate(samples.small), large: estimate(samples.large), ratio: estimate(samples.ratio) };
 }
 
-async function time<Of>({ of, among, keys, read }: Shelf<Of>): Promise<number> {
-  const wanted = Array.from({ length: BATCH }, () => keys(Math.floor(Math.random() * among)));
+async function time<Source>({ source, count, keyOf, read }: ReadTarget<Source>): Promise<number> {
+  const wanted = Array.from({ length: BATCH }, () => keyOf(Math.floor(Math.random() * count)));
   const started = cpuTime();
-  for (const key of wanted) await read(of, key);
+  for (const key of wanted) await read(source, key);
   return ((cpuTime() - started) * 1_000) / BATCH;
 }
 
-/** Microseconds that this thread was on a CPU: what else runs on the machine is not in it. */
+/** CPU microseconds of this thread, without other threads and processes. */
 export function cpuTime(): number {
-  // The kernel brings a thread's time up to date when the process's is asked for, else every 4 ms.
+  // Asking for the process's time makes the kernel update the thread's, which it otherwise does every 4 ms.
   process.cpuUsage();
   const { user, system } = process.threadCpuUsage();
   return user + system;

@@ -1,29 +1,33 @@
+// The contenders of the memory benchmark: stores that keep sessions in the process.
 import { createRequire } from "node:module";
-import { memory } from "../../src/stores/memory.ts";
+import { memory } from "../../src/stores/memory/index.ts";
 
-/** A place that keeps sessions in a process. */
-export interface Keeper {
+/** A store as the benchmark calls it. `text` is the session's data as JSON. */
+export interface Contender {
   create(key: string, text: string, expiresAt: number): Promise<unknown>;
   read(key: string): Promise<unknown>;
   update(key: string, text: string, expiresAt: number): Promise<unknown>;
   delete(key: string): Promise<unknown>;
-  /** Removes what has expired by then, and says how many, if it can without being asked for each. `SWEPT`: there may be more. */
+  /**
+   * Removes expired sessions and returns their number, or `SWEPT` if there may be more. Left out if the store removes
+   * only those that are read.
+   */
   sweep?(now: number): Promise<number>;
-  /** True if it is made to be swept once a day, by its README. */
+  /** True if its README sweeps once a day. */
   daily?: true;
 }
 
 export const SWEPT = 100;
 
-/** `text`: what is in the session, as JSON. coatcheck's stores are given bytes by its core, the others objects. */
-export const keepers: Record<string, { name: string; open(): Keeper }> = {
+/** coatcheck's store gets bytes, as from its core; the others get objects. */
+export const contenders: Record<string, { name: string; open(): Contender }> = {
   coatcheck: { name: "coatcheck memory", open: coatcheck },
-  "express-session": { name: "express-session MemoryStore", open: () => keeperOf(new MemoryStore()) },
+  "express-session": { name: "express-session MemoryStore", open: () => fromExpressStore(new MemoryStore()) },
   memorystore: { name: "memorystore", open: memorystore },
   map: { name: "a Map of objects", open: mapOfObjects },
 };
 
-function coatcheck(): Keeper {
+function coatcheck(): Contender {
   const store = memory();
   return {
     create: (key, text, expiresAt) => store.create(key, { value: Buffer.from(text), expiresAt }),
@@ -51,7 +55,7 @@ interface ExpressSession {
   cookie: { expires: Date };
 }
 
-function keeperOf(store: ExpressStore): Keeper {
+function fromExpressStore(store: ExpressStore): Contender {
   const set = (key: string, text: string, expiresAt: number) =>
     new Promise<void>((done) => {
       const session = { cookie: { expires: new Date(expiresAt) }, ...JSON.parse(text) };
@@ -69,12 +73,12 @@ type Memorystore = new (options: {
   ttl(options: unknown, session: ExpressSession): number;
 }) => ExpressStore & { length(done: (error: unknown, count: number) => void): void; prune(): void };
 
-function memorystore(): Keeper {
+function memorystore(): Contender {
   const Store = (require("memorystore") as (session: unknown) => Memorystore)(expressSession);
   const store = new Store({ ttl: (_, { cookie }) => Number(cookie.expires) - Date.now() });
   const length = () => new Promise<number>((done) => store.length((_error, count) => done(count)));
   return {
-    ...keeperOf(store),
+    ...fromExpressStore(store),
     daily: true,
     async sweep(now) {
       const before = await length();
@@ -84,7 +88,7 @@ function memorystore(): Keeper {
   };
 }
 
-/** It can't be told the time. */
+/** memorystore's `prune` takes no time, so the clock is replaced during the call. */
 function pruneAt(store: { prune(): void }, now: number): void {
   const clock = Date.now;
   Date.now = () => now;
@@ -92,7 +96,7 @@ function pruneAt(store: { prune(): void }, now: number): void {
   Date.now = clock;
 }
 
-function mapOfObjects(): Keeper {
+function mapOfObjects(): Contender {
   const sessions = new Map<string, { data: unknown; expiresAt: number }>();
   const set = async (key: string, text: string, expiresAt: number) =>
     sessions.set(key, { data: JSON.parse(text), expiresAt });

@@ -1,8 +1,8 @@
-// node --expose-gc bench/memory/measure.ts contender count seconds: one contender's figures, as JSON on the standard output.
+// node --expose-gc bench/memory/measure.ts contender count seconds: measures one contender and prints JSON.
 import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics } from "node:v8";
 import { compareReads, cpuTime } from "./compare-reads.ts";
-import { type Keeper, keepers, SWEPT } from "./contenders.ts";
+import { type Contender, contenders, SWEPT } from "./contenders.ts";
 import { keyOf, textOf } from "./sessions.ts";
 
 export type Figures = Awaited<ReturnType<typeof measure>>;
@@ -13,31 +13,31 @@ const SMALL = 1_000;
 let longestTurn = 0;
 let lastTurn = cpuTime();
 
-async function measure(open: () => Keeper, count: number, seconds: number) {
+async function measure(open: () => Contender, count: number, seconds: number) {
   await work(open(), SMALL, 2_000);
   const before = await used();
-  const keeper = open();
+  const store = open();
   const filling = watchPauses();
-  await fill(keeper, 0, count / 2);
+  await fill(store, 0, count / 2);
   const early = filling.stop();
   const half = await used();
   const fillingOn = watchPauses();
-  await fill(keeper, count / 2, count);
+  await fill(store, count / 2, count);
   const fillPauses = worse(early, fillingOn.stop());
   const after = await used();
 
   const small = open();
   await fill(small, 0, SMALL);
-  const reading = { keys: keyOf, read: (keeper: Keeper, key: string) => keeper.read(key) };
-  const reads = await compareReads({ ...reading, of: small, among: SMALL }, { ...reading, of: keeper, among: count });
+  const reading = { keyOf, read: (store: Contender, key: string) => store.read(key) };
+  const reads = await compareReads({ ...reading, source: small, count: SMALL }, { ...reading, source: store, count });
   const churning = watchPauses();
-  const operations = await work(keeper, count, seconds * 1_000);
+  const operations = await work(store, count, seconds * 1_000);
   const churn = { operations, ...churning.stop() };
   const churned = await used();
   const expiring = watchPauses();
   const started = cpuTime();
-  const swept = await sweepAll(keeper, Date.now() + 100 * MINUTES);
-  const sweep = keeper.sweep && { swept, cpu: (cpuTime() - started) / swept };
+  const swept = await sweepAll(store, Date.now() + 100 * MINUTES);
+  const sweep = store.sweep && { swept, cpu: (cpuTime() - started) / swept };
   return {
     count,
     each: share(before, after, count),
@@ -50,20 +50,23 @@ async function measure(open: () => Keeper, count: number, seconds: number) {
   };
 }
 
-/** 20 minutes of life, begun over the last 20. */
+/** Sessions live for 20 minutes and begin at even times over 20 minutes. */
 function endOf(index: number): number {
   return Date.now() + 20 * MINUTES + (index % 12_000) * 100;
 }
 
-async function fill(keeper: Keeper, from: number, to: number): Promise<void> {
+async function fill(store: Contender, from: number, to: number): Promise<void> {
   for (let index = from; index < to; index++) {
-    await keeper.create(keyOf(index), textOf(index), endOf(index));
+    await store.create(keyOf(index), textOf(index), endOf(index));
     if (index % 100 === 0) await turn();
   }
 }
 
-/** Six reads of ten, two updates, one end and beginning, one session that expires within seconds; a sweep every second, or none if it is `daily`. */
-async function work(keeper: Keeper, count: number, milliseconds: number): Promise<number> {
+/**
+ * Of ten operations, six read, two update, one replaces a session by another, and one by another that expires within
+ * seconds. Sweeps every second, unless the contender is `daily`.
+ */
+async function work(store: Contender, count: number, milliseconds: number): Promise<number> {
   const end = Date.now() + milliseconds;
   let swept = Date.now();
   let operations = 0;
@@ -72,39 +75,39 @@ async function work(keeper: Keeper, count: number, milliseconds: number): Promis
       const index = Math.floor(Math.random() * count);
       const key = keyOf(index);
       const kind = operations % 10;
-      if (kind < 6) await keeper.read(key);
-      else if (kind < 8) await keeper.update(key, textOf(operations), endOf(index));
+      if (kind < 6) await store.read(key);
+      else if (kind < 8) await store.update(key, textOf(operations), endOf(index));
       else {
-        await keeper.delete(key);
-        await keeper.create(key, textOf(index), kind === 8 ? endOf(index) : Date.now() + 2_000);
+        await store.delete(key);
+        await store.create(key, textOf(index), kind === 8 ? endOf(index) : Date.now() + 2_000);
       }
     }
-    if (!keeper.daily && Date.now() - swept > 1_000) {
+    if (!store.daily && Date.now() - swept > 1_000) {
       swept = Date.now();
-      await sweepAll(keeper, swept);
+      await sweepAll(store, swept);
     }
     await turn();
   }
   return operations;
 }
 
-async function sweepAll(keeper: Keeper, now: number): Promise<number> {
+async function sweepAll(store: Contender, now: number): Promise<number> {
   for (let total = 0; ; ) {
-    const swept = (await keeper.sweep?.(now)) ?? 0;
+    const swept = (await store.sweep?.(now)) ?? 0;
     total += swept;
     await turn();
     if (swept !== SWEPT) return total;
   }
 }
 
-/** What the process holds after garbage is taken out, in bytes. */
+/** The process's memory in bytes after garbage collection. */
 async function used() {
   for (let i = 0; i < 3; i++) {
     globalThis.gc!();
     await new Promise((done) => setTimeout(done, 100));
   }
   const { rss, heapUsed, external } = process.memoryUsage();
-  // It grows with the load, up to some 50 MB, whatever is kept.
+  // The young generation grows with the load, up to about 50 MB, whatever the store keeps.
   const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")!.physical_space_size;
   return { rss, rssWithoutYoung: rss - young, heapAndExternal: heapUsed + external };
 }
@@ -118,7 +121,7 @@ function share(before: Used, after: Used, count: number): Used {
 
 type Pauses = ReturnType<ReturnType<typeof watchPauses>["stop"]>;
 
-/** Milliseconds: the longest pauses for garbage, and turns of the event loop by the clock and by the thread's CPU time. */
+/** Milliseconds of the longest garbage collection, and of the longest turn of the event loop by clock and by CPU time. */
 function watchPauses() {
   const collections: number[] = [];
   const observer = new PerformanceObserver((list) => {
@@ -160,6 +163,6 @@ async function turn(): Promise<void> {
   lastTurn = now;
 }
 
-const [contender, count, seconds] = process.argv.slice(2);
-console.log(JSON.stringify(await measure(keepers[contender!]!.open, Number(count), Number(seconds))));
+const [id, count, seconds] = process.argv.slice(2);
+console.log(JSON.stringify(await measure(contenders[id!]!.open, Number(count), Number(seconds))));
 process.exit();

@@ -1,23 +1,23 @@
-// node bench/memory/requests.ts count: a request that reads, among 1,000 sessions in memory and among so many, as JSON.
+// node bench/memory/requests.ts count: compares requests among 1,000 and among `count` sessions in memory, as JSON.
 import { session as onNode, type SessionRequest } from "../../src/adapters/node.ts";
 import { createSessions, type Session, type Sessions } from "../../src/index.ts";
-import { memory } from "../../src/stores/memory.ts";
+import { memory } from "../../src/stores/memory/index.ts";
+import { http } from "../code-paths.ts";
 import { SECRET } from "../contender.ts";
-import { http } from "../ways.ts";
 import { compareReads } from "./compare-reads.ts";
 import { textOf } from "./sessions.ts";
 
 export type Requests = Awaited<ReturnType<typeof measure>>;
 
 const SMALL = 1_000;
-/** Longer than any. */
+/** Longer than any cookie. */
 const COOKIE_BYTES = 80;
 
 interface Data {
   user: { id: number };
 }
 
-/** Sessions, and their browsers' cookies, which are kept outside of the heap. */
+/** Sessions and their browsers' cookies, which are kept outside the heap. */
 interface Site {
   sessions: Sessions<Data>;
   handler: Parameters<typeof http>[1];
@@ -28,18 +28,21 @@ async function measure(count: number) {
   const small = await openSite(SMALL);
   const large = await openSite(count);
   const compare = (read: (site: Site, cookie: string) => unknown) => {
-    const shelf = (of: Site, among: number) => ({ of, among, read, keys: (index: number) => cookieOf(of, index) });
-    return compareReads(shelf(small, SMALL), shelf(large, count));
+    const target = (source: Site, count: number) => ({
+      ...{ source, count, read },
+      keyOf: (index: number) => cookieOf(source, index),
+    });
+    return compareReads(target(small, SMALL), target(large, count));
   };
   return {
-    core: await compare(({ sessions }, cookie) => openedAtOnce(sessions, cookie).get("user")),
+    core: await compare(({ sessions }, cookie) => openSync(sessions, cookie).get("user")),
     http: await compare(({ handler }, cookie) => http(cookie, handler)()),
   };
 }
 
-function openedAtOnce(sessions: Sessions<Data>, cookie: string): Session<Data> {
-  const opened = sessions.openAtOnce(cookie);
-  if (opened instanceof Promise) throw new Error("the session should be there at once");
+function openSync(sessions: Sessions<Data>, cookie: string): Session<Data> {
+  const opened = sessions.openMaybeSync(cookie);
+  if (opened instanceof Promise) throw new Error("the memory store must answer synchronously");
   return opened;
 }
 

@@ -1,20 +1,20 @@
-// npm run bench:memory [-- --count 100000 --seconds 2]: what a million sessions in one process take, by library.
+// npm run bench:memory [-- --count 100000 --seconds 2]: measures what a million sessions in one process take, by library.
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { chosen, count, folder, readArguments } from "../arguments.ts";
 import { describeMachine, type Machine } from "../machine.ts";
 import type { Comparison } from "./compare-reads.ts";
-import { keepers } from "./contenders.ts";
+import { contenders } from "./contenders.ts";
 import type { Figures } from "./measure.ts";
 import type { Requests } from "./requests.ts";
 
-const ids = Object.keys(keepers);
+const ids = Object.keys(contenders);
 
 const USAGE = `npm run bench:memory [-- options]
   --only a,b    of ${ids.join(", ")}
   --count n     sessions; default: 1000000
-  --seconds n   how long they come and go; default: 10
+  --seconds n   duration of the churn; default: 10
   --out folder  default: bench/results`;
 
 const options = readArguments(USAGE, () => {
@@ -37,7 +37,7 @@ const options = readArguments(USAGE, () => {
 const machine = describeMachine();
 const rows: { id: string; name: string; figures: Figures }[] = [];
 for (const id of options.only) {
-  const { name } = keepers[id]!;
+  const { name } = contenders[id]!;
   rows.push({ id, name, figures: run<Figures>("measure.ts", id, String(options.count), String(options.seconds)) });
   console.log(`${name}: measured`);
 }
@@ -70,7 +70,7 @@ function markdown({ cpu, cores, memory, system, loadBefore, versions }: Machine)
     "",
     `${results.date.slice(0, 10)}, ${cpu}, ${cores} cores, ${memory}, ${system}, load before ${loadBefore.toFixed(1)}; ` +
       `Node ${versions.node}, V8 ${versions.v8}, express-session ${versions["express-session"]}, memorystore ${versions.memorystore}. ` +
-      `${results.count.toLocaleString("en")} sessions of 280 to 320 bytes (300 in the mean), each contender in a process of its own.`,
+      `${results.count.toLocaleString("en")} sessions of 280 to 320 bytes (300 in the mean), each contender in its own process.`,
     "",
     `| | ${rows.map(({ name }) => name).join(" | ")} |`,
     `| --- |${" ---: |".repeat(rows.length)}`,
@@ -90,16 +90,16 @@ function markdown({ cpu, cores, memory, system, loadBefore, versions }: Machine)
     line("expiry of all, µs of CPU each", ({ sweep }) => (sweep ? sweep.cpu.toFixed(2) : "never, until read")),
     line("expiry of all: longest turn, ms of CPU", ({ sweep }) => (sweep ? ms(sweep.longestTurn) : "")),
     "",
-    "Pauses and stalls are by the clock: on a machine that does other work, that is in them. V8's young generation grows to some " +
+    "Pauses and stalls are measured by the clock, so they include other work of the machine. V8's young generation grows to about " +
       "64 MB with the load, whatever is kept.",
     "",
-    `A read, ns of CPU among 1,000 sessions and among ${results.count.toLocaleString("en")}, of keys picked at random:`,
+    `CPU time of a read of a random key among 1,000 sessions and among ${results.count.toLocaleString("en")}, ns:`,
     "",
     "| | 1,000 | all | ratio |",
     "| --- | ---: | ---: | ---: |",
     ...rows.map(({ name, figures }) => read(`${name}: the store alone`, figures.reads)),
     read("coatcheck: open a session and get a key", requests.core),
-    read("coatcheck: a request by `node:http` that does, without a network", requests.http),
+    read("coatcheck: the same as a request on `node:http`, without a network", requests.http),
     "",
   ].join("\n");
 }

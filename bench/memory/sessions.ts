@@ -1,18 +1,19 @@
+// The sessions of the memory benchmark: keys and data by number.
 import { hash } from "node:crypto";
 
 /*
- * Sessions by their number, so that nobody has to remember a million of them. No number is made text by `String` or in a
- * template: V8 keeps the last 16,384 such texts, 400 KB that each collection of the young generation would copy.
+ * A session's key and data follow from its number, so that a million of them need no memory. No number becomes text by
+ * `String` or a template: V8 caches the last 16,384 such texts, 400 KB that each young generation's collection would copy.
  */
 const number = Buffer.alloc(4);
 
-/** A new key as the core makes them: 24 characters of base64url, one string of its own. */
+/** A key like the core's: 24 characters of base64url, in one flat string. */
 export function keyOf(index: number): string {
   number.writeInt32LE(index);
   return hash("sha256", number, "buffer").toString("base64url", 0, 18);
 }
 
-/** JSON of 280 to 320 bytes, in the mean 300. */
+/** JSON of 280 to 320 bytes, 300 in the mean. */
 export function textOf(index: number): string {
   const size = 280 + ((Math.imul(index, 0x9e3779b1) >>> 0) % 41);
   const csrf = keyOf(-index);

@@ -1,19 +1,19 @@
-// Everything works without this script: a click is a form post and a redirect. With it the page stays where it is,
-// and the panel tells what happens on the farm as it happens.
+// The script of the demo's pages: keeps the page in place, and updates the panel when the farm changes.
+// Everything works without it: a click posts a form, and the answer is a redirect.
 
 document.documentElement.classList.add("live");
 
 let latest = 0;
 
-/** Shows a page in place of this one, unless there was another click since. */
-async function show(asking) {
-  const turn = ++latest;
-  const response = await asking;
+/** Shows a page in place of this one, unless there was a later click. */
+async function show(request) {
+  const click = ++latest;
+  const response = await request;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  if (turn === latest) replace(document.body, page.body);
+  if (click === latest) replace(document.body, page.body);
 }
 
-/** Puts `next` in place of `old`, and the focus back to where it was. */
+/** Replaces `old` by `next` and keeps the focus. */
 function replace(old, next) {
   const focused = document.activeElement?.id;
   old.replaceWith(next);
@@ -24,12 +24,12 @@ function replace(old, next) {
 function send(form) {
   if (form.method === "get") return fetch(form.action);
   const fields = new FormData(form);
-  // Without a new page there is no new hanger; and quick clicks want one each.
+  // The page stays, so each click needs a new hanger.
   if (fields.has("hanger")) fields.set("hanger", crypto.randomUUID());
   return fetch(form.action, { method: "POST", body: new URLSearchParams(fields) });
 }
 
-/** Many requests in parallel, each to another server, and all of them write to one session. */
+/** Sends parallel requests to different servers, which all write to one session. */
 async function rush() {
   await Promise.all([...document.querySelectorAll(".goods form")].map(send));
   return fetch("/");
@@ -52,7 +52,7 @@ new EventSource("/farm/events").addEventListener("message", ({ data }) => {
   replace(panel, next);
 });
 
-/** Tells how long the session still lasts. */
+/** Shows the time until the session ends. */
 function tick() {
   for (const time of document.querySelectorAll("time")) {
     const seconds = Math.max(0, Math.round((Date.parse(time.dateTime) - Date.now()) / 1000));

@@ -1,25 +1,51 @@
+// The adapter for Express 4 and 5, and for Connect.
+
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
-import { commitBeforeHeaders } from "./held-response.ts";
-import { type AdapterOptions, openOptions, openThen, sessionsFrom } from "./options.ts";
+import type { AdapterSession, SessionData, Sessions, SessionsOptions } from "../index.ts";
+import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
+import { commitAtHandshake, isConnection, isHandshake } from "./engine-io.ts";
+import type { SessionOf } from "./express-request.ts";
+import { commitBeforeHeaders, updateHold } from "./held-response.ts";
+import {
+  changeModeThen,
+  checkAdapterOptions,
+  foreignSessionError,
+  letGo,
+  modeOf,
+  openOptions,
+  openThen,
+  PROPERTY_NAMES,
+  type PropertyOptions,
+  sessionsFrom,
+} from "./options.ts";
 
 declare global {
   namespace Express {
-    interface Request {
-      /** This user's session. There is none where the mode is `"none"`. */
-      session: Session<SessionData>;
+    interface Request extends WithSession<Request> {}
+  }
+  namespace CoatcheckSession {
+    interface Kinds {
+      express: true;
     }
   }
 }
 
-export interface ExpressOptions extends AdapterOptions<IncomingMessage> {}
+/** A request with a session. Inherited, so that a session of express-session's types may stand beside it: theirs holds then. */
+interface WithSession<Request> {
+  /** This user's session. Undefined if the mode is `"none"`. */
+  session: SessionOf<Request>;
+}
 
-/** What Express 4 and 5 and Connect call. */
+export interface ExpressOptions extends PropertyOptions<IncomingMessage> {}
+
+/** A middleware function of Express 4 and 5 and of Connect. */
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
 
 /**
- * Sessions for Express 4 and 5 and Connect: `app.use(session(sessions))`, after files that need none.
- * Errors of the session go to the application's error handler, with a `status` (503 when the store is down).
+ * Sessions for Express 4 and 5 and Connect: `app.use(session(sessions))`. Put it after the middleware for files, which need
+ * no session. A route that uses the session in another way has it again: `app.post("/checkout", session(sessions,
+ * { mode: "exclusive" }), …)`. Errors of the session go to the application's error handler, with a `status` (503 if the
+ * store is down).
  *
  * @throws OptionError if options are given and one is wrong.
  */
@@ -27,23 +53,73 @@ export function session<Data extends object = SessionData>(
   sessionsOrOptions?: Sessions<Data> | SessionsOptions<Data>,
   options: ExpressOptions = {},
 ): Middleware {
+  checkAdapterOptions(options, PROPERTY_NAMES);
   const sessions = sessionsFrom(sessionsOrOptions);
-  const { saveFailed = false } = options;
+  const { property = "session", saveFailed = false } = options;
 
   return function coatcheck(req, res, next) {
-    const mode = openOptions(options, req);
-    const request = req as IncomingMessage & { session?: Session<Data> };
-    // A router inside a router may ask again: the session is open, and the first mode counts.
-    if (mode === undefined || request.session !== undefined) {
+    const mode = modeOf(options, req);
+    const request = req as IncomingMessage & Record<string, unknown>;
+    const found = request[property];
+    if (found !== undefined && found !== null) {
+      if (!sessions.owns(found)) {
+        next(foreignSessionError(property, found));
+        return;
+      }
+      changeModeThen(found, mode, (error) => {
+        if (error !== undefined) {
+          next(error);
+          return;
+        }
+        const isHidden = mode === "none";
+        updateHold(res, found, { saveFailed: options.saveFailed, isHidden, fail: next });
+        if (isHidden) request[property] = undefined;
+        next();
+      });
+    } else if (mode === "none") {
       next();
+    } else {
+      openThen(sessions, req, openOptions(options, req, mode, isHttps(req)), start, next);
+    }
+
+    function start(opened: AdapterSession<Data>): void {
+      try {
+        if (isConnection(req)) opened.keepOpen();
+        if (isHandshake(req, res)) commitAtHandshake(res, opened);
+        else commitBeforeHeaders(res, req, property, opened, saveFailed, next);
+      } catch (error) {
+        letGo(opened);
+        next(error);
+        return;
+      }
+      request[property] = opened;
+      next();
+    }
+  };
+}
+
+/** How the browser's request came, as Express says it where it is told which proxies to trust. */
+function isHttps(req: IncomingMessage): boolean | undefined {
+  const request = req as { app?: { get?(setting: string): unknown }; secure?: boolean };
+  return typeof request.app?.get === "function" && request.app.get("trust proxy") ? request.secure : undefined;
+}
+
+/**
+ * Refuses requests that a page of another site may have sent in the user's name (403): see
+ * `session.checkCsrf`. Put it after `session()` and
+ * after the parsers of bodies: `app.use(csrf())`.
+ *
+ * @throws OptionError if an option is wrong.
+ */
+export function csrf(options: CsrfCheckOptions = {}): Middleware {
+  const check = csrfCheck(options);
+  return (req, _res, next) => {
+    try {
+      check(req.method, req, req as { body?: unknown; query?: unknown });
+    } catch (error) {
+      next(error);
       return;
     }
-    openThen(sessions, req, mode, start, next);
-
-    function start(opened: Session<Data>): void {
-      request.session = opened;
-      commitBeforeHeaders(res, opened, saveFailed, next);
-      next();
-    }
+    next();
   };
 }

@@ -1,23 +1,38 @@
-import { CoatcheckError, type Session, type SessionData, type Sessions, type SessionsOptions } from "../index.ts";
-import { type AdapterOptions, isWorthRetrying, openOptions, sessionsFrom, statusOf, textOf } from "./options.ts";
+// The adapter for `Request` and `Response`: fetch handlers of any runtime.
+
+import type { AdapterSession, CoatcheckError, Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
+import { commitResponse, respondToError } from "./commit-response.ts";
+import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
+import {
+  ADAPTER_NAMES,
+  type AdapterOptions,
+  checkAdapterOptions,
+  isCoatcheckError,
+  modeOf,
+  openOptions,
+  sessionsFrom,
+} from "./options.ts";
 
 export interface FetchOptions extends AdapterOptions<Request> {
   /**
-   * Answers a request whose session can't be opened or committed. Errors of the handler are not caught.
-   * Default: the error's status (503 when the store is down).
+   * Gives the response to a request whose session can't be opened or committed. Errors of the handler are not caught.
+   * Default: a response with the error's status (503 if the store is down).
    */
   onError?: (error: CoatcheckError, request: Request) => Response | Promise<Response>;
 }
 
-/** A handler of requests with sessions. What follows the session is what the runtime passes, such as `env` and `ctx`. */
+/** A handler of requests with sessions. After the session it gets what the runtime passes, such as `env` and `ctx`. */
 export type SessionHandler<Data extends object, Rest extends unknown[]> = (
   request: Request,
   session: Session<Data>,
   ...rest: Rest
 ) => Response | Promise<Response>;
 
+/** The sessions that are open for a request, so that a route's handler finds that of the handler around it. */
+const openSessions = new WeakMap<Request, object[]>();
+
 /**
- * Sessions for whatever speaks `Request` and `Response`:
+ * Sessions for every framework and runtime with `Request` and `Response`:
  * `export default { fetch: session(sessions)((request, session) => new Response(session.id)) }`.
  *
  * @throws OptionError if options are given and one is wrong.
@@ -26,71 +41,66 @@ export function session<Data extends object = SessionData>(
   sessionsOrOptions?: Sessions<Data> | SessionsOptions<Data>,
   options: FetchOptions = {},
 ) {
+  checkAdapterOptions(options, { ...ADAPTER_NAMES, onError: true });
   const sessions = sessionsFrom(sessionsOrOptions);
-  const { saveFailed = false, onError = answerError } = options;
+  const { onError = respondToError } = options;
 
   return <Rest extends unknown[]>(handler: SessionHandler<Data, Rest>) =>
     async function withSession(request: Request, ...rest: Rest): Promise<Response> {
-      const mode = openOptions(options, request);
-      if (mode === undefined) return handler(request, undefined as never, ...rest);
-      let opened: Session<Data>;
-      try {
-        opened = await sessions.open(request, mode);
-      } catch (error) {
-        return answer(error, request);
+      const mode = modeOf(options, request);
+      const among = openSessions.get(request);
+      const outer = among?.find((one) => sessions.owns(one));
+      if (outer !== undefined) {
+        try {
+          if (mode !== undefined) await outer.changeMode(mode === "none" ? "readonly" : mode);
+        } catch (error) {
+          return respond(error, request);
+        }
+        return handler(request, mode === "none" ? (undefined as never) : outer, ...rest);
       }
-      const response = await runHandler(handler, request, opened, rest);
-      if (response.status >= 500 && !saveFailed) opened.discard();
+      if (mode === "none") return handler(request, undefined as never, ...rest);
+      let opened: AdapterSession<Data>;
       try {
-        return withCookies(response, await opened.commit());
+        opened = await sessions.openMaybeSync(request, openOptions(options, request, mode));
       } catch (error) {
-        await response.body?.cancel();
-        // A ticket that was regenerated before the commit failed still has to reach the browser: the old one is dead.
-        return withCookies(await answer(error, request), await opened.commit());
+        return respond(error, request);
+      }
+      openSessions.set(request, [...(among ?? []), opened]);
+      try {
+        const handle = () => handler(request, opened, ...rest);
+        return await commitResponse(opened, options, handle, (error) => respond(error, request));
+      } finally {
+        openSessions.delete(request);
       }
     };
 
-  async function runHandler<Rest extends unknown[]>(
-    handler: SessionHandler<Data, Rest>,
-    request: Request,
-    opened: Session<Data>,
-    rest: Rest,
-  ): Promise<Response> {
-    try {
-      return await handler(request, opened, ...rest);
-    } catch (error) {
-      if (saveFailed) await opened.commit();
-      else await letGo(opened);
-      throw error;
-    }
-  }
-
-  function answer(error: unknown, request: Request): Response | Promise<Response> {
-    if (error instanceof CoatcheckError) return onError(error, request);
+  function respond(error: unknown, request: Request): Response | Promise<Response> {
+    if (isCoatcheckError(error)) return onError(error, request);
     throw error;
   }
 }
 
-/** Others may wait for a session that this request has to itself. What goes wrong here must not hide the handler's error. */
-async function letGo(session: Pick<Session, "discard" | "commit">): Promise<void> {
-  session.discard();
-  try {
-    await session.commit();
-  } catch {}
-}
-
-function withCookies(response: Response, cookies: string[]): Response {
-  if (cookies.length === 0) return response;
-  // A redirect's or a fetched response's headers can't be changed; a copy's can.
-  const copy = new Response(response.body, response);
-  for (const cookie of cookies) copy.headers.append("Set-Cookie", cookie);
-  // A cache must not hand one user's ticket to another.
-  copy.headers.set("Cache-Control", "no-store");
-  return copy;
-}
-
-function answerError(error: CoatcheckError): Response {
-  const status = statusOf(error);
-  if (status === 500) console.error(error);
-  return new Response(textOf(status), { status, headers: isWorthRetrying(status) ? { "Retry-After": "1" } : {} });
+/**
+ * Refuses requests that a page of another site may have sent in the user's name (403): see `session.checkCsrf`.
+ * `session(sessions)(csrf()((request, session) => …))`. It takes the token of a header or of the query; a handler that has
+ * parsed a form calls `session.checkCsrf({ body })` instead.
+ *
+ * @throws OptionError if an option is wrong.
+ */
+export function csrf(options: Pick<CsrfCheckOptions, "origins"> = {}) {
+  const check = csrfCheck(options);
+  return <Handler extends (request: never, session: never, ...rest: never) => Response | Promise<Response>>(
+    handler: Handler,
+  ): Handler => {
+    const checked = (request: Request, session: unknown, ...rest: unknown[]) => {
+      try {
+        check(request.method, { session }, { query: new URL(request.url).searchParams });
+      } catch (error) {
+        if (isCoatcheckError(error) && error.status === 403) return respondToError(error);
+        throw error;
+      }
+      return handler(request as never, session as never, ...(rest as never));
+    };
+    return checked as unknown as Handler;
+  };
 }

@@ -1,215 +1,401 @@
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+// Holds a Node response back until its sessions are committed.
 
-interface Committable {
-  commit(): string[] | Promise<string[]>;
-  discard(): void;
-}
+import type { ServerResponse } from "node:http";
+import { CoatcheckError } from "../index.ts";
+import { type Entry, type HeldMethod, type HeldResponse, type HeldSession, HOLD, type Hold } from "./hold.ts";
+import { type Arguments, checkCall, encodingError, isNodes, type Method } from "./node-checks.ts";
+import { replacedSessionError } from "./options.ts";
+import { seemSent, seemUnsent } from "./seem-sent.ts";
+import { describesBody, headersIn, setSessionHeaders, withSessionHeaders } from "./session-headers.ts";
 
 /**
- * Lets nothing of a response out before its session is committed.
+ * Sends nothing of a response before its session is committed. Several sessions of one response are committed together.
  *
- * The first call that would send headers starts the commit. If that has nothing to store, the call goes on at once;
- * else calls are held back, and made when the commit is done, with the cookies in place. If the commit fails, the
- * response is cleared and `fail` gets the error.
+ * The first call that would send headers starts the commit. If the commit ends synchronously, the call is made synchronously.
+ * Otherwise it is held, with all that follow, until the commit is done and the cookies are set. If the commit fails, the
+ * headers of the body that is not sent are removed, and `fail` gets the error. So it is if Node refuses a call that was
+ * held. What Node refuses in any case is refused before it is held.
+ *
+ * @param property where the request has the session. Undefined: the application may put something else there.
+ * @throws CoatcheckError if another session of the response is committed already.
  */
 export function commitBeforeHeaders(
   res: ServerResponse,
-  session: Committable,
+  req: object,
+  property: string | undefined,
+  session: HeldSession,
   saveFailed: boolean,
   fail: (error: unknown) => void,
 ): void {
   const held = res as unknown as HeldResponse;
+  const earlier = held[HOLD];
+  if (earlier !== undefined) {
+    if (earlier.phase !== "open") throw lateSessionError();
+    earlier.next = { session, req, property, saveFailed, next: earlier.next };
+    earlier.fail = fail;
+    return;
+  }
   held[HOLD] = {
     session,
+    req,
+    property,
     saveFailed,
+    next: undefined,
     fail,
     phase: "open",
-    calls: [],
+    calls: undefined,
+    hasEnded: false,
+    isDestroyed: false,
+    isCut: false,
     statusCode: 200,
-    headerMethods: NO_METHODS,
-    // Another middleware may have wrapped these already.
+    // The current methods, since another middleware may have wrapped Node's.
     writeHead: res.writeHead,
     write: res.write,
     end: res.end,
     flushHeaders: res.flushHeaders,
   };
-  // Functions that all responses share, and no closures: the response keeps one hidden class, and stays fast.
+  // Shared functions instead of closures, so that all responses keep one hidden class and stay fast.
   held.writeHead = writeHead;
   held.write = write;
   held.end = end;
   held.flushHeaders = flushHeaders;
 }
 
-type Method = "writeHead" | "write" | "end" | "flushHeaders";
-// biome-ignore lint/suspicious/noExplicitAny: Node's overloads; the arguments are passed on as they came
-type Arguments = any[];
-type AnyMethod = (...args: Arguments) => unknown;
-
-interface Hold extends Record<Method, AnyMethod> {
-  readonly session: Committable;
-  readonly saveFailed: boolean;
-  readonly fail: (error: unknown) => void;
-  phase: "open" | "holding" | "released";
-  calls: [Method, Arguments][];
-  statusCode: number;
-  /** The response's own, while others stand in their place. */
-  headerMethods: Partial<Pick<ServerResponse, "setHeader" | "appendHeader" | "removeHeader">>;
+/** The options of a middleware that finds its session open. Its own handler of errors is nearer to the route. */
+export function updateHold(
+  res: ServerResponse,
+  session: HeldSession,
+  changes: { saveFailed?: boolean | undefined; isHidden: boolean; fail: (error: unknown) => void },
+): void {
+  const hold = (res as unknown as HeldResponse)[HOLD];
+  if (hold === undefined) return;
+  hold.fail = changes.fail;
+  for (let entry: Entry | undefined = hold; entry !== undefined; entry = entry.next) {
+    if (entry.session !== session) continue;
+    entry.saveFailed = changes.saveFailed ?? entry.saveFailed;
+    if (changes.isHidden) entry.property = undefined;
+  }
 }
 
-const NO_METHODS = {};
-const HOLD = Symbol("coatcheck.hold");
+/** Holds the response back no longer: its sessions are committed in another way. */
+export function releaseResponse(res: ServerResponse): void {
+  const hold = (res as unknown as HeldResponse)[HOLD];
+  if (hold?.phase === "open") hold.phase = "released";
+}
 
-type HeldResponse = Omit<ServerResponse, Method> & { [HOLD]: Hold } & Record<Method, AnyMethod>;
+const NO_COOKIES: string[] = [];
 
 function writeHead(this: HeldResponse, ...args: Arguments): unknown {
   const hold = this[HOLD];
-  if (hold.phase === "released") return hold.writeHead.apply(this, args);
-  // What counts as failed must be known before the commit.
-  if (hold.phase === "open" && typeof args[0] === "number") this.statusCode = args[0];
-  return attempt(this, hold, "writeHead", args) ?? this;
+  if (isOpen(hold)) return attempt(this, hold, "writeHead", args);
+  return hold.writeHead.apply(this, args);
 }
 
 function write(this: HeldResponse, ...args: Arguments): unknown {
   const hold = this[HOLD];
-  if (hold.phase === "released") return hold.write.apply(this, args);
-  return attempt(this, hold, "write", args) ?? false;
+  if (isOpen(hold)) return attempt(this, hold, "write", args);
+  if (isOver(this, hold)) return inVain(this, hold, "write", args);
+  return hold.write.apply(this, args);
 }
 
 function end(this: HeldResponse, ...args: Arguments): unknown {
   const hold = this[HOLD];
-  if (hold.phase === "released") return hold.end.apply(this, args);
-  return attempt(this, hold, "end", args) ?? this;
+  if (isOpen(hold)) return attempt(this, hold, "end", args);
+  if (isOver(this, hold)) return inVain(this, hold, "end", args);
+  return hold.end.apply(this, args);
 }
 
 function flushHeaders(this: HeldResponse): unknown {
   const hold = this[HOLD];
-  if (hold.phase === "released") return hold.flushHeaders.apply(this);
-  return attempt(this, hold, "flushHeaders", []);
+  if (isOpen(hold)) return attempt(this, hold, "flushHeaders", []);
+  return hold.flushHeaders.apply(this);
 }
 
-/** Makes the call if the commit lets it; undefined if it is held back. */
+function isOpen({ phase }: Hold): boolean {
+  return phase === "open" || phase === "holding";
+}
+
+/** An error's response has been sent, or this one is about to be destroyed, and whatever writes it does not know. */
+function isOver(res: HeldResponse, { phase }: Hold): boolean {
+  return phase === "cut" || (phase === "failed" && res.writableEnded);
+}
+
+function inVain(res: HeldResponse, hold: Hold, method: Method, args: Arguments): unknown {
+  return hold.phase === "cut" ? afterDestroy(res, hold, method, args) : afterEnd(res, method, args);
+}
+
+/** Makes the call if the commit ends synchronously. Otherwise holds it. Returns what the call would return. */
 function attempt(res: HeldResponse, hold: Hold, method: Method, args: Arguments): unknown {
-  if (hold.phase === "holding") {
-    if (!hasEnded(hold)) hold.calls.push([method, args]);
-    return undefined;
+  if (hold.phase === "holding") return keep(res, hold, method, args);
+  if (res.destroyed || res.socket?.destroyed) return makeCallInVain(res, hold, method, args);
+  checkCall(res as unknown as ServerResponse, method, args, res.headersSent);
+  const error = encodingError(res as unknown as ServerResponse, res.statusCode, method, args);
+  if (error !== undefined) {
+    attempt(res, hold, "flushHeaders", []);
+    throw error;
   }
-  if (res.statusCode >= 500 && !hold.saveFailed) hold.session.discard();
-  const cookies = hold.session.commit();
+  // The commit needs the status, to know whether the request failed.
+  if (method === "writeHead") res.statusCode = args[0] | 0;
+  const cookies = commitAll(res, hold);
   if (Array.isArray(cookies)) {
     hold.phase = "released";
-    return makeCall(res, hold, method, args, cookies);
+    return makeFirstCall(res, hold, method, args, cookies);
   }
   hold.phase = "holding";
-  hold.calls.push([method, args]);
-  hold.statusCode = res.statusCode;
+  hold.calls = [];
+  const answer = keep(res, hold, method, args);
   seemSent(res, hold);
   cookies.then(
     (cookies) => release(res, hold, cookies),
     (error) => abandon(res, hold, error),
   );
-  return undefined;
+  return answer;
+}
+
+/** The client has gone. There is nothing to hold back, but the session's changes count. */
+function makeCallInVain(res: HeldResponse, hold: Hold, method: Method, args: Arguments): unknown {
+  hold.phase = "released";
+  const cookies = commitAll(res, hold);
+  if (!Array.isArray(cookies)) cookies.catch((error) => callFail(res, hold, error));
+  return hold[method].apply(res, args);
+}
+
+function keep(res: HeldResponse, hold: Hold, method: Method, args: Arguments): unknown {
+  if (hold.isDestroyed || (hold.isCut && !hold.hasEnded)) return afterDestroy(res, hold, method, args);
+  if (hold.hasEnded) return afterEnd(res, method, args);
+  const calls = hold.calls!;
+  if (calls.length > 0) {
+    checkCall(res as unknown as ServerResponse, method, args, true);
+    const error = encodingError(res as unknown as ServerResponse, hold.statusCode, method, args);
+    if (error !== undefined) throw error;
+  }
+  calls.push([method, args]);
+  if (method === "end") hold.hasEnded = true;
+  return method === "write" ? false : method === "flushHeaders" ? undefined : res;
+}
+
+/** What Node does when more is written after the end, but that an error without a listener does not end the process. */
+function afterEnd(res: HeldResponse, method: Method, args: Arguments): unknown {
+  const callback = args.find((argument) => typeof argument === "function");
+  const writes = method === "write" || (method === "end" && args[0] && args[0] !== callback);
+  if (method === "writeHead" || method === "write") checkCall(res as unknown as ServerResponse, method, args, true);
+  if (!writes) {
+    if (callback === undefined) return res;
+    if (res.writableFinished) process.nextTick(callback);
+    else res.once("finish", callback);
+    return res;
+  }
+  const error = endedError();
+  process.nextTick(() => {
+    callback?.(error);
+    if (!res.destroyed && !res[HOLD].isDestroyed && res.listenerCount("error") > 0) res.emit("error", error);
+  });
+  return method === "write" ? false : res;
+}
+
+/** What Node does with calls of a response that was destroyed: nothing is sent. */
+function afterDestroy(res: HeldResponse, hold: Hold, method: Method, args: Arguments): unknown {
+  if (method !== "end" || !hold.hasEnded) checkCall(res as unknown as ServerResponse, method, args, true);
+  const callback = args.find((argument) => typeof argument === "function");
+  if (callback !== undefined) process.nextTick(callback, hold.hasEnded ? endedError() : destroyedError());
+  if (method === "end") hold.hasEnded = true;
+  return method === "write" ? false : res;
+}
+
+/** Commits all sessions of the response. A rejection waits until the others are committed, too. */
+function commitAll(res: HeldResponse, hold: Hold): string[] | Promise<string[]> {
+  let commits: (string[] | Promise<string[]>) | undefined;
+  for (let entry: Entry | undefined = hold; entry !== undefined; entry = entry.next) {
+    const commit = commitOne(res, entry);
+    commits = commits === undefined ? commit : both(commits, commit);
+  }
+  if (Array.isArray(commits) && commits.length > 0 && res.headersSent) return Promise.reject(lateSessionError());
+  return commits!;
+}
+
+function commitOne(res: HeldResponse, { session, req, property, saveFailed }: Entry): string[] | Promise<string[]> {
+  if (property !== undefined && (req as Record<string, unknown>)[property] !== session) {
+    session.discard();
+    return both(session.commit(), Promise.reject(replacedSessionError("req", property)));
+  }
+  if (res.statusCode >= 500 && !saveFailed) session.discard();
+  return session.commit();
+}
+
+function both(one: string[] | Promise<string[]>, other: string[] | Promise<string[]>): string[] | Promise<string[]> {
+  if (Array.isArray(one) && Array.isArray(other)) return withoutClash(one, other);
+  return Promise.allSettled([one, other]).then(([one, other]) => {
+    if (one.status === "rejected") throw one.reason;
+    if (other.status === "rejected") throw other.reason;
+    return withoutClash(one.value, other.value);
+  });
+}
+
+function withoutClash(one: string[], other: string[]): string[] {
+  const names = new Set(one.map(nameOf));
+  const clash = other.map(nameOf).find((name) => names.has(name));
+  if (clash !== undefined) {
+    process.emitWarning(
+      `coatcheck: two sessions of one response have the same cookie "${clash}", so the browser keeps only one of them. Give one a name of its own: createSessions({ cookie: { name } }).`,
+      { code: "COATCHECK_SAME_COOKIE" },
+    );
+  }
+  return [...one, ...other];
+}
+
+function nameOf(cookie: string): string {
+  return cookie.slice(0, cookie.indexOf("="));
+}
+
+function endedError(): Error {
+  return Object.assign(new Error("write after end"), { code: "ERR_STREAM_WRITE_AFTER_END" });
+}
+
+function destroyedError(): Error {
+  return Object.assign(new Error("the response was destroyed"), { code: "ERR_STREAM_DESTROYED" });
+}
+
+function lateSessionError(): CoatcheckError {
+  return new CoatcheckError(
+    "COATCHECK_LATE",
+    "coatcheck: the response had started before its session was opened, so the session's cookie can't be sent. Put session() before what writes the response.",
+  );
 }
 
 function release(res: HeldResponse, hold: Hold, cookies: string[]): void {
+  const calls = hold.calls!;
   hold.phase = "released";
-  Object.assign(res, hold.headerMethods);
-  res.statusCode = hold.statusCode;
+  hold.calls = undefined;
+  seemUnsent(res, hold);
   let flowing: unknown;
-  for (const [method, args] of hold.calls) {
-    flowing = makeCall(res, hold, method, args, cookies);
-    cookies = []; // they went out with the first call
+  let made = 0;
+  try {
+    if (cookies.length > 0 && res.headersSent) throw lateSessionError();
+    for (const [method, args] of calls) {
+      made++;
+      if (method === "destroy" || method === "destroySocket") {
+        hold.phase = "cut";
+        destroyLater(res, hold, method, args);
+        dropCalls(calls.slice(made), destroyedError()); // what comes after it is not sent in plain Node, either
+        return;
+      }
+      const result = made === 1 ? makeFirstCall(res, hold, method, args, cookies) : hold[method].apply(res, args);
+      if (method === "write") flowing = result;
+    }
+  } catch (error) {
+    hold.phase = "failed";
+    dropCalls(calls.slice(made), error);
+    if (!res.headersSent) clearForError(res as unknown as ServerResponse);
+    callFail(res, hold, error);
+    return;
   }
-  // Who was told to wait by a held `write` waits for this.
-  if (hold.calls.at(-1)![0] === "write" && flowing === true) res.emit("drain");
+  // A held `write` returned false, so its caller waits for this event.
+  if (flowing === true && !hold.hasEnded) process.nextTick(() => res.emit("drain"));
 }
 
 function abandon(res: HeldResponse, hold: Hold, error: unknown): void {
-  hold.phase = "released";
-  Object.assign(res, hold.headerMethods);
-  hold.calls = [];
-  for (const name of res.getHeaderNames()) res.removeHeader(name);
-  res.statusCode = 200;
-  const fail = () => hold.fail(error);
-  // A ticket that was regenerated before the commit failed still has to reach the browser: the old one is dead.
-  Promise.resolve(hold.session.commit()).then((cookies) => {
-    setCookies(res, cookies);
-    fail();
-  }, fail);
+  const fail = (cookies: string[]) => {
+    const calls = hold.calls!;
+    hold.phase = "failed";
+    hold.calls = undefined;
+    seemUnsent(res, hold);
+    dropCalls(calls, error);
+    if (!res.headersSent) clear(res, calls, cookies);
+    callFail(res, hold, error);
+  };
+  // If a ticket was regenerated before the commit failed, the browser needs the new one: the old one is invalid.
+  const commits: (string[] | Promise<string[]>)[] = [];
+  for (let entry: Entry | undefined = hold; entry !== undefined; entry = entry.next)
+    commits.push(entry.session.commit());
+  Promise.allSettled(commits).then((results) => {
+    fail(results.flatMap((result) => (result.status === "fulfilled" ? result.value : NO_COOKIES)));
+  });
 }
 
-function makeCall(res: HeldResponse, hold: Hold, method: Method, args: Arguments, cookies: string[]): unknown {
-  if (cookies.length > 0) {
-    setCookies(res, cookies);
-    if (method === "writeHead") return hold.writeHead.apply(res, args.map(keepOurHeaders, cookies));
+/** Makes the response ready for another body than the one it was made for. */
+function clear(res: HeldResponse, calls: readonly [HeldMethod, Arguments][], cookies: string[]): void {
+  try {
+    const [method, args] = calls[0]!;
+    const given = method === "writeHead" ? args.flatMap((argument) => headersIn(argument) ?? []) : [];
+    for (const [name, value] of given) res.setHeader(name, value as string);
+    clearForError(res as unknown as ServerResponse);
+    res.statusCode = 200;
+    setSessionHeaders(res, cookies, { isUsed: false, ticketHeader: undefined });
+    for (let entry: Entry | undefined = res[HOLD]; entry !== undefined; entry = entry.next) {
+      setSessionHeaders(res, NO_COOKIES, { isUsed: false, ticketHeader: entry.session.ticketHeader });
+    }
+  } catch (error) {
+    process.emitWarning(error as Error); // the response is one that refuses its own headers
+  }
+}
+
+/** Removes the headers of a body that is not sent, and the reason beside its status, which may be one that Node refuses. */
+export function clearForError(res: ServerResponse): void {
+  for (const name of res.getHeaderNames()) if (describesBody(name, res.getHeader(name))) res.removeHeader(name);
+  if (isNodes(res)) res.statusMessage = undefined as never;
+}
+
+/** Whoever waits for these calls goes on. */
+function dropCalls(calls: readonly [HeldMethod, Arguments][], error: unknown): void {
+  for (const [, args] of calls) {
+    const callback = args.find((argument) => typeof argument === "function");
+    if (callback !== undefined) process.nextTick(callback, error);
+  }
+}
+
+/** Calls the application's handler of errors. It must not end the process, as nothing is there to catch what it throws. */
+function callFail(res: HeldResponse, hold: Hold, error: unknown): void {
+  try {
+    hold.fail(error);
+  } catch (another) {
+    process.emitWarning(another instanceof Error ? another : String(another));
+    answerEmpty(res, hold);
+  }
+}
+
+function answerEmpty(res: HeldResponse, hold: Hold): void {
+  try {
+    if (!res.headersSent) {
+      clearForError(res as unknown as ServerResponse);
+      res.statusCode = 500;
+      hold.end.apply(res);
+      return;
+    }
+  } catch {} // a response that refuses its own headers
+  res.destroy();
+}
+
+/** The call that sends the headers. The session's own are set before it. */
+function makeFirstCall(
+  res: HeldResponse,
+  hold: Hold,
+  method: Method,
+  args: Arguments,
+  cookies: readonly string[],
+): unknown {
+  let isUsed = false;
+  for (let entry: Entry | undefined = hold; entry !== undefined; entry = entry.next) {
+    const { session } = entry;
+    isUsed ||= session.isUsed;
+    if (session.watchesLateChanges) res.once("close", () => session.reportLateChanges());
+  }
+  if ((cookies.length > 0 || isUsed) && !res.headersSent) {
+    setSessionHeaders(res, cookies, hold.session);
+    let given: unknown[] = method === "writeHead" ? withSessionHeaders(args, cookies, hold.session) : args;
+    for (let entry = hold.next; entry !== undefined; entry = entry.next) {
+      setSessionHeaders(res, NO_COOKIES, entry.session);
+      if (method === "writeHead") given = withSessionHeaders(given, NO_COOKIES, entry.session);
+    }
+    return hold[method].apply(res, given);
   }
   return hold[method].apply(res, args);
 }
 
-function setCookies(res: HeldResponse, cookies: string[]): void {
-  if (cookies.length === 0) return;
-  res.appendHeader("Set-Cookie", cookies);
-  // A cache must not hand one user's ticket to another.
-  res.setHeader("Cache-Control", "no-store");
-}
-
-/** Headers given to `writeHead` replace those set before; ours have to be among them. */
-function keepOurHeaders(this: string[], argument: unknown): unknown {
-  if (typeof argument !== "object" || argument === null) return argument;
-  const given = Array.isArray(argument) ? pairs(argument) : Object.entries(argument as OutgoingHttpHeaders);
-  const headers = given.filter(([name]) => name.toLowerCase() !== "cache-control");
-  if (!headers.some(([name]) => name.toLowerCase() === "set-cookie")) return headers.flat();
-  return [...headers, ...this.map((cookie) => ["Set-Cookie", cookie])].flat();
-}
-
-/** Flat or nested lists of names and values, as `writeHead` takes both. */
-function pairs(list: unknown[]): [string, unknown][] {
-  if (Array.isArray(list[0])) return list as [string, unknown][];
-  return Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i] as string, list[2 * i + 1]]);
-}
-
-function hasEnded({ calls }: Hold): boolean {
-  return calls.at(-1)?.[0] === "end";
-}
-
-/**
- * While calls are held back the application sees a response that is under way, as it would without us. Methods are
- * assigned, and only getters defined: 0.5 µs less than defining all.
- */
-function seemSent(res: HeldResponse, hold: Hold): void {
-  const { setHeader, appendHeader, removeHeader } = res;
-  hold.headerMethods = { setHeader, appendHeader, removeHeader };
-  Object.assign(res, REFUSING);
-  Object.defineProperty(res, "headersSent", HEADERS_SENT);
-  Object.defineProperty(res, "writableEnded", WRITABLE_ENDED);
-}
-
-const HEADERS_SENT: PropertyDescriptor & ThisType<HeldResponse> = {
-  configurable: true,
-  get() {
-    return this[HOLD].phase === "holding" || inherited(this, "headersSent");
-  },
-};
-
-const WRITABLE_ENDED: PropertyDescriptor & ThisType<HeldResponse> = {
-  configurable: true,
-  get() {
-    return this[HOLD].phase === "holding" ? hasEnded(this[HOLD]) : inherited(this, "writableEnded");
-  },
-};
-
-const REFUSING = {
-  setHeader: refusing("setHeader"),
-  appendHeader: refusing("appendHeader"),
-  removeHeader: refusing("removeHeader"),
-};
-
-function refusing(method: string): () => never {
-  return () => {
-    const message = `Cannot call ${method} after the response has started`;
-    throw Object.assign(new Error(message), { code: "ERR_HTTP_HEADERS_SENT" });
-  };
-}
-
-function inherited(res: HeldResponse, name: string): unknown {
-  return Reflect.get(Object.getPrototypeOf(res), name, res);
+/** After the writes before it have reached the network, as far as Node sends them immediately. */
+function destroyLater(res: HeldResponse, hold: Hold, method: "destroy" | "destroySocket", args: Arguments): void {
+  const { socket } = res;
+  setImmediate(() => {
+    if (method === "destroy") hold.destroy!.apply(res, args);
+    else socket?.destroy(...args);
+  });
 }

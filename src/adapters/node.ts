@@ -1,34 +1,51 @@
+// The adapter for node:http, https and http2.
+
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
-import { commitBeforeHeaders } from "./held-response.ts";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { AdapterSession, Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
+import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
+import { clearForError, commitBeforeHeaders, updateHold } from "./held-response.ts";
 import {
-  type AdapterOptions,
+  changeModeThen,
+  checkAdapterOptions,
+  foreignSessionError,
   isWorthRetrying,
+  letGo,
+  modeOf,
   openOptions,
   openThen,
+  PROPERTY_NAMES,
+  type PropertyOptions,
   sessionsFrom,
   statusOf,
   textOf,
 } from "./options.ts";
 
-export interface NodeOptions extends AdapterOptions<IncomingMessage> {
+export interface NodeOptions extends PropertyOptions<IncomingMessage> {
   /**
-   * Answers a request whose session can't be opened or committed, or whose handler throws.
-   * Default: the error's status (503 when the store is down) and its name; other errors are printed, and answered 500.
+   * Responds to a request whose session can't be opened or committed, or whose handler throws.
+   * Default: the error's status (503 if the store is down) and its name. An error without a status is printed, and gets 500.
    */
   onError?: (error: unknown, req: IncomingMessage, res: ServerResponse) => void;
 }
 
-/** A request with its session; there is none where the mode is `"none"`. */
+/** A request with its session, which is undefined if the mode is `"none"`. */
 export type SessionRequest<Data extends object = SessionData> = IncomingMessage & { session: Session<Data> };
 
+/** A request handler. A promise that it returns is awaited for its error only. */
 export type SessionHandler<Data extends object = SessionData> = (
   req: SessionRequest<Data>,
   res: ServerResponse,
 ) => unknown;
 
+/** What `createServer` of node:http, https and http2 takes. HTTP/2's request and response look like those of HTTP/1. */
+export type NodeListener = (
+  req: IncomingMessage | Http2ServerRequest,
+  res: ServerResponse | Http2ServerResponse,
+) => void;
+
 /**
- * Sessions for bare `node:http`, `https` and `http2`:
+ * Sessions for plain `node:http`, `https` and `http2`:
  * `createServer(session(sessions)((req, res) => res.end(String(req.session.id))))`.
  *
  * @throws OptionError if options are given and one is wrong.
@@ -36,32 +53,57 @@ export type SessionHandler<Data extends object = SessionData> = (
 export function session<Data extends object = SessionData>(
   sessionsOrOptions?: Sessions<Data> | SessionsOptions<Data>,
   options: NodeOptions = {},
-): (handler: SessionHandler<Data>) => (req: IncomingMessage, res: ServerResponse) => void {
+): (handler: SessionHandler<Data>) => NodeListener {
+  checkAdapterOptions(options, { ...PROPERTY_NAMES, onError: true });
   const sessions = sessionsFrom(sessionsOrOptions);
-  const { saveFailed = false, onError = answerError } = options;
+  const { property = "session", saveFailed = false, onError = respondToError } = options;
 
   return (handler) =>
-    // No async function: a request that waits for nothing makes no promise.
-    function withSession(req, res) {
-      const request = req as SessionRequest<Data>;
-      const fail = (error: unknown) => onError(error, req, res);
-      const start = (opened: Session<Data>) => {
-        request.session = opened;
-        commitBeforeHeaders(res, opened, saveFailed, fail);
-        answer();
-      };
-      const answer = () => {
+    // Not an async function, so that a request that waits for nothing makes no promise.
+    function withSession(message, response) {
+      const req = message as SessionRequest<Data>;
+      const res = response as ServerResponse;
+      const request = message as IncomingMessage & Record<string, unknown>;
+      const fail = (error: unknown) => respondBy(onError, error, req, res);
+      const start = (opened: AdapterSession<Data>) => {
         try {
-          const answering = handler(request, res);
-          if (isThenable(answering)) answering.then(undefined, fail);
+          commitBeforeHeaders(res, req, property, opened, saveFailed, fail);
+        } catch (error) {
+          letGo(opened);
+          fail(error);
+          return;
+        }
+        request[property] = opened;
+        handle();
+      };
+      const handle = () => {
+        try {
+          const handling = handler(req, res);
+          if (isThenable(handling)) handling.then(undefined, fail);
         } catch (error) {
           fail(error);
         }
       };
       try {
-        const mode = openOptions(options, req);
-        if (mode === undefined) answer();
-        else openThen(sessions, req, mode, start, fail);
+        const mode = modeOf(options, req);
+        const found: unknown = request[property];
+        if (found !== undefined && found !== null) {
+          if (!sessions.owns(found)) throw foreignSessionError(property, found);
+          const isHidden = mode === "none";
+          changeModeThen(found, mode, (error) => {
+            if (error !== undefined) {
+              fail(error);
+              return;
+            }
+            updateHold(res, found, { saveFailed: options.saveFailed, isHidden, fail });
+            if (isHidden) request[property] = undefined;
+            handle();
+          });
+        } else if (mode === "none") {
+          handle();
+        } else {
+          openThen(sessions, req, openOptions(options, req, mode), start, fail);
+        }
       } catch (error) {
         fail(error);
       }
@@ -72,15 +114,48 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
-function answerError(error: unknown, _req: IncomingMessage, res: ServerResponse): void {
+/** A handler of errors that fails itself must not end the process. */
+function respondBy(
+  onError: NonNullable<NodeOptions["onError"]>,
+  error: unknown,
+  req: IncomingMessage,
+  res: ServerResponse,
+): void {
+  const fail = (another: unknown) => respondToError(another, req, res);
+  try {
+    const responding: unknown = onError(error, req, res);
+    if (isThenable(responding)) responding.then(undefined, fail);
+  } catch (another) {
+    fail(another);
+  }
+}
+
+function respondToError(error: unknown, _req: IncomingMessage, res: ServerResponse): void {
   const status = statusOf(error);
   if (status === 500) console.error(error);
   if (res.headersSent) {
     res.destroy();
     return;
   }
+  clearForError(res);
   res.statusCode = status;
   res.setHeader("Content-Type", "text/plain; charset=utf-8");
   if (isWorthRetrying(status)) res.setHeader("Retry-After", "1");
   res.end(textOf(status));
+}
+
+/**
+ * Refuses requests that a page of another site may have sent in the user's name (403): see `session.checkCsrf`.
+ * `session(sessions)(csrf()((req, res) => …))`. It takes the token of a header or of the query; a handler that has parsed a
+ * form calls `req.session.checkCsrf({ body })` instead.
+ *
+ * @throws OptionError if an option is wrong.
+ */
+export function csrf(options: CsrfCheckOptions = {}) {
+  const check = csrfCheck(options);
+  return <Data extends object>(handler: SessionHandler<Data>): SessionHandler<Data> =>
+    (req, res) => {
+      check(req.method, req, { query: new URL(req.url ?? "/", "http://localhost").searchParams });
+      return handler(req, res);
+    };
 }

@@ -1,6 +1,8 @@
-import type { ClaimedSession, SessionChange, SessionStore } from "../store.ts";
+// Helpers of the composed stores: what a store can say and do through its parts.
 
-/** What a composed store can say of itself by what its parts say. */
+import { type ClaimedSession, type SessionChange, type SessionStore, type SessionWrite, withOwner } from "../store.ts";
+
+/** A composed store is in-process if all of its parts are, and not atomic if one of them is not. */
 export function traits(parts: readonly SessionStore[]): Pick<SessionStore, "inProcess" | "atomic"> {
   return {
     ...(parts.every((part) => part.inProcess) && { inProcess: true }),
@@ -8,21 +10,29 @@ export function traits(parts: readonly SessionStore[]): Pick<SessionStore, "inPr
   };
 }
 
-/** Whether a composed store can have an ability: all of its parts must. */
+/** True if every part has the method. A composed store has it only then. */
 export function allHave(parts: readonly SessionStore[], ability: "list" | "claimExpired" | "watch"): boolean {
   return parts.every((part) => part[ability] !== undefined);
 }
 
-const closed = new WeakMap<SessionStore, Promise<void>>();
+/** What a part stores of a session: no version, and nothing that belongs to a cached entry. */
+export function contentOf({ value, expiresAt, owner }: SessionWrite): SessionWrite {
+  return withOwner({ value, expiresAt }, owner);
+}
 
-/** Closes the parts; one that stands in several composed stores once. A part that can't be closed keeps none open. */
+const closings = new WeakMap<SessionStore, Promise<void>>();
+
+/**
+ * Closes every part, even if another one fails to close, and then throws the first failure. A part that belongs to several
+ * composed stores is closed once.
+ */
 export async function closeAll(parts: readonly SessionStore[]): Promise<void> {
-  for (const part of parts) if (!closed.has(part)) closed.set(part, part.close());
-  const results = await Promise.allSettled(parts.map((part) => closed.get(part)));
+  for (const part of parts) if (!closings.has(part)) closings.set(part, part.close());
+  const results = await Promise.allSettled(parts.map((part) => closings.get(part)));
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
-/** Claims from one part after the other. A part that fails is passed over, unless no other gave anything. */
+/** Claims from one part after the other. Throws a part's failure only if no part gave a session. */
 export async function claimFromAll(
   parts: readonly SessionStore[],
   now: number,
@@ -42,30 +52,30 @@ export async function claimFromAll(
   return claimed;
 }
 
-/** Watches all parts as one: it listens while all of them do. */
+/** Watches all parts as one. `onListening` gives true only while every part listens. */
 export async function watchAll(
   parts: readonly SessionStore[],
   listener: (change: SessionChange, part: SessionStore) => void,
   onListening: (listening: boolean) => void = () => {},
 ): Promise<() => Promise<void>> {
-  const deaf = new Set<SessionStore>();
-  function heard(part: SessionStore, listening: boolean): void {
-    const before = deaf.size === 0;
-    if (listening) deaf.delete(part);
-    else deaf.add(part);
-    if ((deaf.size === 0) !== before) onListening(!before);
+  const silent = new Set<SessionStore>();
+  function setListening(part: SessionStore, listening: boolean): void {
+    const before = silent.size === 0;
+    if (listening) silent.delete(part);
+    else silent.add(part);
+    if ((silent.size === 0) !== before) onListening(!before);
   }
-  const begun = await Promise.allSettled(
+  const started = await Promise.allSettled(
     parts.map((part) =>
       part.watch!(
         (change) => listener(change, part),
-        (listening) => heard(part, listening),
+        (listening) => setListening(part, listening),
       ),
     ),
   );
-  const stops = begun.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const stops = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const stop = async () => void (await Promise.all(stops.map((stopOne) => stopOne())));
-  for (const result of begun) {
+  for (const result of started) {
     if (result.status === "fulfilled") continue;
     await stop();
     throw result.reason;

@@ -1,21 +1,23 @@
+// The environment's variables in a configuration: `[NAME]` and `${NAME}`.
+
 /** Variables by name, such as `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The pattern of a whole value `[NAME]`, and of `${NAME}` and `$${` anywhere in one. */
+// `[NAME]` as a whole value, and `${NAME}` and `$${` anywhere in one.
 const WHOLE = /^\[([A-Za-z_]\w*)\]$/;
 const PART = /\$\$\{|\$\{([A-Za-z_]\w*)\}/g;
 
-/** A value with the environment's variables in it. */
+/** A JSON value after its variables were replaced. */
 export interface Resolved {
-  /** Undefined stands where a variable is missing. */
+  /** Undefined in place of a text whose variable is not set. */
   value: unknown;
-  /** The paths of texts that came from the environment, or have a part from there. */
+  /** The paths of the texts that came from the environment, wholly or in part. */
   fromEnvironment: ReadonlySet<string>;
 }
 
 /**
- * Puts the environment's variables into every text of a JSON value. `problem` is told of each that is not set.
- * The value itself stays as it is.
+ * Replaces the variables in every text of a JSON value, in a copy of it. `problem` is called for each variable that is not
+ * set.
  */
 export function resolve(value: unknown, path: string, env: Environment, problem: (text: string) => void): Resolved {
   const fromEnvironment = new Set<string>();
@@ -45,7 +47,7 @@ export function resolve(value: unknown, path: string, env: Environment, problem:
     if (typeof node !== "object" || node === null) return node;
     const entries = Object.entries(node).flatMap(([key, item]): [string, unknown][] => {
       if (key !== "__proto__") return [[key, walk(item, join(at, key))]];
-      problem(`${join(at, key)} is not allowed: it would change what every object has.`);
+      problem(`${join(at, key)} is not allowed, since it would change every object's prototype: remove it.`);
       return [];
     });
     return Object.fromEntries(entries);
@@ -54,7 +56,7 @@ export function resolve(value: unknown, path: string, env: Environment, problem:
   return { value: walk(value, path), fromEnvironment };
 }
 
-/** `options` and `port`: `options.port`. */
+/** The path of a key: `options` and `port` give `options.port`. */
 export function join(path: string, key: string): string {
   const name = /^[\w$-]+$/.test(key) ? key : JSON.stringify(key);
   return path === "" ? name : `${path}.${name}`;

@@ -1,33 +1,39 @@
+// fromConfig: reads a configuration in JSON.
+
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Mode } from "../index.ts";
+import { milliseconds } from "../util/duration.ts";
+import { checkNames, suggestion } from "../util/option-names.ts";
 import {
   build,
   type CacheOptions,
+  CONFIG_NAMES,
   type ConfigOptions,
   type Configuration,
   type ConfiguredOptions,
   type StoreChoice,
 } from "./build.ts";
 import { type Environment, resolve } from "./environment.ts";
-import { ConfigError, suggestion } from "./errors.ts";
-import { ourStore } from "./stores.ts";
+import { ConfigError } from "./errors.ts";
+import { builtInName } from "./stores.ts";
 import { isObject, ROOT, storeSchema, validate } from "./validate.ts";
 
+/** One of the providers. A problem is reported if it has no name or type. */
 interface Provider {
   name: string;
   type: string;
   options?: object;
 }
 
-/** What `schema.json` lets through. */
+/** A configuration that `schema.json` accepts. */
 interface Json extends Omit<ConfiguredOptions, "store" | "idleTimeout" | "compress" | "mode"> {
   $schema?: string;
   mode?: string;
   options?: object;
   customProvider?: string;
-  providers?: Provider[];
+  providers?: Partial<Provider>[];
   cache?: boolean | CacheOptions;
   timeout?: number;
   cookieName?: string;
@@ -37,21 +43,29 @@ interface Json extends Omit<ConfiguredOptions, "store" | "idleTimeout" | "compre
 }
 
 /**
- * Reads a configuration file in JSON, or an object of the same form: `createSessions(await fromConfig("session.json"))`.
- * The store that it names is loaded, and connects on first use. For editors, the form is in `coatcheck/schema.json`.
+ * Reads a JSON configuration: `createSessions(await fromConfig("session.json"))`. The store that it names is loaded here,
+ * and connects on first use. `coatcheck/schema.json` describes the format, for editors too.
  *
- * @throws ConfigError naming every path that is wrong, what is there, and what was expected.
+ * @param source a path, a `file:` URL, or an object of the same form.
+ * @throws ConfigError with every problem: its path, what is there, and what was expected.
  */
 export async function fromConfig(
   source: string | URL | object,
   options: ConfigOptions = {},
 ): Promise<ConfiguredOptions> {
+  checkNames("fromConfig()", options, CONFIG_NAMES);
   const isFile = typeof source === "string" || source instanceof URL;
   const path = source instanceof URL ? fileURLToPath(source) : source;
   const name = isFile ? basename(path as string) : "configuration";
   const json = isFile ? await parseFile(path as string, name) : source;
   const folder = isFile ? dirname(resolvePath(path as string)) : process.cwd();
   return build(read(json, name, options.env ?? process.env), name, folder, options.onWarning);
+}
+
+/** The store that a file names, with its options, which are not tried. Undefined: none, or it is wrong. */
+export async function readStoreChoice(path: string, env: Environment): Promise<StoreChoice | undefined> {
+  const { store } = read(await parseFile(path, basename(path)), basename(path), env);
+  return store === "off" ? undefined : store;
 }
 
 async function parseFile(path: string, name: string): Promise<unknown> {
@@ -64,7 +78,7 @@ async function parseFile(path: string, name: string): Promise<unknown> {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (cause) {
-    // The engine's message may quote what stands around the mistake, a secret for instance.
+    // Only the position is used: the engine's message may quote a secret.
     const { message } = cause as Error;
     const position = /position (\d+)/.exec(message);
     const before = text.slice(0, Number(position?.[1] ?? text.length)).split("\n");
@@ -72,41 +86,59 @@ async function parseFile(path: string, name: string): Promise<unknown> {
   }
 }
 
+/** What the options of createSessions are called here, where that is another name. */
+const NAMES = {
+  idleTimeout: "timeout",
+  mode: "requestMode",
+  compress: "compressionEnabled",
+  "cookie.name": "cookieName",
+  "cookie.sameSite": "cookieSameSite",
+};
+
 function read(json: unknown, source: string, env: Environment): Configuration {
-  if (!isObject(json)) throw new ConfigError(source, 'it is no object: expected { "mode": … }.');
+  if (!isObject(json)) throw new ConfigError(source, 'it is not an object: expected { "mode": … }.');
   const problems = new Set<string>();
   const problem = (text: string) => void problems.add(text);
-  const stopIfWrong = () => {
-    if (problems.size > 0) throw new ConfigError(source, [...problems]);
-  };
 
-  // The stores' options stay as they are for now: what only another provider needs may be missing from the environment.
+  // The stores' options are resolved later: a variable that only an unused provider needs may be missing.
   const { options: rawOptions, providers: rawProviders, ...rawRest } = json;
   const { value, fromEnvironment } = resolve(rawRest, "", env, problem);
   const stores = defined({ options: rawOptions, providers: rawProviders });
   const checked = validate({ ...(value as object), ...stores }, ROOT, "", { fromEnvironment, problem }) as Json;
-  stopIfWrong();
 
-  const { $schema: _, mode = "InProc", options, customProvider, providers, cache, timeout, ...rest } = checked;
+  const { $schema: _, mode, options, customProvider, providers, cache, timeout, ...rest } = checked;
   const { cookieName, cookieSameSite, cookie, compressionEnabled, requestMode, ...sameNames } = rest;
   const warnings: string[] = [];
-  const store = chooseStore(checked, env, problem, (text) => warnings.push(text));
-  if (timeout !== undefined && rest.absoluteTimeout === undefined && timeout * MINUTE > THIRTY_DAYS) {
-    problem(`timeout is ${timeout} minutes, longer than absoluteTimeout, 30 days by default: give that, too.`);
+  // Without a valid mode, nothing can be said of the options.
+  const hasMode = mode !== undefined || !Object.hasOwn(json, "mode");
+  const store = hasMode ? chooseStore(checked, env, problem, (text) => warnings.push(text)) : undefined;
+  const sessions = defined({
+    ...sameNames,
+    mode: requestMode,
+    compress: compressionEnabled,
+    cookie: defined({ ...cookie, name: cookieName, sameSite: cookieSameSite }),
+  });
+  if (timeout === undefined) return { store, ...configured() };
+  const { absoluteTimeout, policy } = sessions;
+  if (absoluteTimeout === undefined && policy !== undefined) return { store, ...configured(timeout * MINUTE) };
+  const longest = absoluteTimeout === undefined ? THIRTY_DAYS : milliseconds("absoluteTimeout", absoluteTimeout);
+  if (timeout * MINUTE <= longest) return { store, ...configured(timeout * MINUTE) };
+  problem(
+    absoluteTimeout === undefined
+      ? `timeout is ${timeout} minutes, longer than absoluteTimeout, which is 30 days by default: set absoluteTimeout, too.`
+      : `timeout is ${timeout} minutes, longer than absoluteTimeout (${absoluteTimeout}): raise that, or lower this.`,
+  );
+  return { store, ...configured() };
+
+  function configured(idleTimeout?: number) {
+    return {
+      ...(cache && { cache: cache === true ? {} : cache }),
+      sessions: idleTimeout === undefined ? sessions : { ...sessions, idleTimeout },
+      names: NAMES,
+      warnings,
+      problems: [...problems],
+    };
   }
-  stopIfWrong();
-  return {
-    ...(store && { store }),
-    ...(cache && { cache: cache === true ? {} : cache }),
-    warnings,
-    sessions: defined({
-      ...sameNames,
-      idleTimeout: timeout === undefined ? undefined : timeout * MINUTE,
-      mode: requestMode,
-      compress: compressionEnabled,
-      cookie: defined({ ...cookie, name: cookieName, sameSite: cookieSameSite }),
-    }),
-  };
 }
 
 const MINUTE = 60_000;
@@ -114,54 +146,70 @@ const THIRTY_DAYS = 30 * 24 * 60 * MINUTE;
 
 type Report = (text: string) => void;
 
-/** The store that the mode names, with its options checked; undefined if there are to be no sessions. */
-function chooseStore(json: Json, env: Environment, problem: Report, warn: Report): StoreChoice | undefined {
+/** The store that the mode names, with its options checked. Undefined if there is a problem. */
+function chooseStore(json: Json, env: Environment, problem: Report, warn: Report): Configuration["store"] {
   const { mode = "InProc", options, customProvider, providers = [] } = json;
-  const isOurs = ourStore(mode) !== undefined;
-  if (options !== undefined && !isOurs) {
-    const where =
-      mode === "Custom" ? "put them into the provider's own" : 'give a store\'s name as mode, such as "redis"';
-    problem(`options are for a store that mode names, and mode is "${mode}": ${where}.`);
+  const isBuiltIn = builtInName(mode) !== undefined;
+  if (options !== undefined && !isBuiltIn) {
+    const fix = mode === "Custom" ? "move them to the provider" : 'set mode to a store\'s name, such as "redis"';
+    problem(`options belong to the store that mode names, but mode is "${mode}": ${fix}.`);
   }
   if (customProvider !== undefined && mode !== "Custom") {
-    warn(`customProvider has no effect with mode "${mode}": only mode "Custom" looks at it.`);
+    warn(`customProvider has no effect with mode "${mode}": only mode "Custom" uses it.`);
   }
 
   const names = providers.map(({ name }) => name);
   for (const [i, name] of names.entries()) {
-    if (names.indexOf(name) < i)
-      problem(`providers[${i}].name is "${name}", as of another one: expected a name of its own.`);
+    if (name !== undefined && names.indexOf(name) < i)
+      problem(`providers[${i}].name is "${name}", which another provider has: expected a unique name.`);
   }
-  const chosen = mode === "Custom" ? names.indexOf(customProvider ?? "") : -1;
+  const chosen = mode === "Custom" && customProvider !== undefined ? names.indexOf(customProvider) : -1;
   for (const [i, provider] of providers.entries()) if (i !== chosen) checkUnused(provider, i, problem);
 
-  if (mode === "Off") return undefined;
+  if (mode === "Off") return "off";
   if (mode === "InProc") return { type: "memory", options: {}, path: "options" };
-  if (isOurs) return checkedStore(mode, options ?? {}, "options", env, problem);
+  if (isBuiltIn) return checkedStore(mode, options ?? {}, "options", env, problem);
   if (customProvider === undefined) {
     problem(`customProvider is missing: mode "Custom" needs the name of one of the providers: ${names.join(", ")}.`);
     return undefined;
   }
   if (chosen === -1) {
     problem(
-      `customProvider is "${customProvider}", which is none of the providers: ${suggestion(customProvider, names)}`,
+      `customProvider is "${customProvider}", which is none of the providers: ${suggestion(
+        customProvider,
+        names.filter((name) => name !== undefined),
+      )}`,
     );
     return undefined;
   }
   const { type, options: own = {} } = providers[chosen]!;
+  if (type === undefined) return undefined;
   return checkedStore(type, own, `providers[${chosen}].options`, env, problem);
 }
 
-function checkedStore(type: string, options: object, path: string, env: Environment, problem: Report): StoreChoice {
+/** Undefined if an option is wrong: the store is not made then. */
+function checkedStore(
+  type: string,
+  options: object,
+  path: string,
+  env: Environment,
+  report: Report,
+): StoreChoice | undefined {
+  let isWrong = false;
+  const problem = (text: string) => {
+    isWrong = true;
+    report(text);
+  };
   const { value, fromEnvironment } = resolve(options, path, env, problem);
-  const name = ourStore(type);
+  const name = builtInName(type);
   const schema = name === undefined ? ANY_OBJECT : storeSchema(name);
-  return { type: name ?? type, options: validate(value, schema, path, { fromEnvironment, problem }) as object, path };
+  const checked = validate(value, schema, path, { fromEnvironment, problem }) as object;
+  return isWrong ? undefined : { type: name ?? type, options: checked, path };
 }
 
-/** A typing mistake shows at once, not on the day when the provider is chosen. */
-function checkUnused({ type, options = {} }: Provider, i: number, problem: Report): void {
-  const name = ourStore(type);
+/** Checks a provider that is not chosen, so that a misspelt option is found now and not on the day it is chosen. */
+function checkUnused({ type, options = {} }: Partial<Provider>, i: number, problem: Report): void {
+  const name = type === undefined ? undefined : builtInName(type);
   if (name === undefined) return;
   const context = { fromEnvironment: new Set<string>(), problem, unresolved: true };
   validate(options, storeSchema(name), `providers[${i}].options`, context);
@@ -169,7 +217,7 @@ function checkUnused({ type, options = {} }: Provider, i: number, problem: Repor
 
 const ANY_OBJECT = { type: "object" };
 
-/** The object without what is undefined. */
+/** The object without the properties that are undefined. */
 function defined<Value extends object>(value: Value): { [Key in keyof Value]?: NonNullable<Value[Key]> } {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as typeof value & object;
 }

@@ -1,44 +1,50 @@
+// The stores that a configuration can name: built-in ones, and custom ones from a package or a file.
+
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import type { SessionStore } from "../store.ts";
-import { suggestion } from "./errors.ts";
+import { suggestion } from "../util/option-names.ts";
 import { STORE_NAMES } from "./validate.ts";
 
-/** Makes a store of its options. */
+/** Makes a store from its options. */
 export type StoreFactory = (options: object) => SessionStore | Promise<SessionStore>;
 
-/** Each is loaded when it is chosen, so that no other store's code or client is needed. */
-const OURS: Record<string, () => Promise<unknown>> = {
-  memory: async () => (await import("../stores/memory.ts")).memory,
-  file: async () => (await import("../stores/file.ts")).file,
+// A store is loaded when it is chosen, so that no other store's code or client package is needed.
+const BUILT_IN: Record<string, () => Promise<unknown>> = {
+  memory: async () => (await import("../stores/memory/index.ts")).memory,
+  file: async () => (await import("../stores/file/index.ts")).file,
   redis: async () => (await import("../stores/redis/index.ts")).redis,
-  postgres: async () => (await import("../stores/postgres.ts")).postgres,
-  mysql: async () => (await import("../stores/mysql.ts")).mysql,
-  sqlite: async () => (await import("../stores/sqlite.ts")).sqlite,
-  mssql: async () => (await import("../stores/mssql.ts")).mssql,
-  "azure-table": async () => (await import("../stores/azure-table.ts")).azureTable,
-  cosmos: async () => (await import("../stores/cosmos.ts")).cosmos,
+  postgres: async () => (await import("../stores/postgres/index.ts")).postgres,
+  mysql: async () => (await import("../stores/mysql/index.ts")).mysql,
+  sqlite: async () => (await import("../stores/sqlite/index.ts")).sqlite,
+  mssql: async () => (await import("../stores/mssql/index.ts")).mssql,
+  "azure-table": async () => (await import("../stores/azure-table/index.ts")).azureTable,
+  cosmos: async () => (await import("../stores/cosmos/index.ts")).cosmos,
 };
 
-/** The name of the store of ours that a type means: `redis` and `coatcheck/redis` are the same. */
-export function ourStore(type: string): string | undefined {
+/** The name of the built-in store of this type, if it is one: `redis` and `coatcheck/redis` both give `redis`. */
+export function builtInName(type: string): string | undefined {
   const name = type.replace(/^coatcheck\//, "");
   return STORE_NAMES.includes(name) ? name : undefined;
 }
 
-export async function loadOurStore(name: string): Promise<StoreFactory> {
-  return (await OURS[name]!()) as StoreFactory;
+export async function loadBuiltIn(name: string): Promise<StoreFactory> {
+  return (await BUILT_IN[name]!()) as StoreFactory;
 }
 
 /**
- * Loads other people's store: a package's name, or a path that begins with a dot and counts from `folder`.
- * @throws Error that says what is wrong with it.
+ * Loads a custom store.
+ *
+ * @param type a package's name, or a path that begins with a dot and is relative to `folder`.
+ * @throws Error if it can't be loaded, or does not export a function by default.
  */
-export async function loadStore(type: string, folder: string): Promise<StoreFactory> {
+export async function loadCustom(type: string, folder: string): Promise<StoreFactory> {
   const module = await importFrom(type, folder);
   const factory = module.default;
   if (typeof factory !== "function") {
-    throw new Error(`"${type}" exports no function by default: expected one that takes options and gives a store.`);
+    throw new Error(
+      `"${type}" has no function as its default export: expected one that takes options and gives a store.`,
+    );
   }
   return factory as StoreFactory;
 }
@@ -49,7 +55,7 @@ async function importFrom(type: string, folder: string): Promise<{ default?: unk
   try {
     return await load(type, type);
   } catch (error) {
-    // Where packages are kept apart, this one is seen from the application only.
+    // A strict package manager lets only the application resolve the package, and not coatcheck.
     const path = resolveFrom(base, type);
     if (path === undefined) throw error;
     return load(type, pathToFileURL(path).href);
@@ -62,10 +68,10 @@ async function load(type: string, specifier: string): Promise<{ default?: unknow
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code !== "ERR_MODULE_NOT_FOUND") throw cause;
-    const install = type.startsWith(".")
+    const fix = type.startsWith(".")
       ? ""
-      : `; npm install it if it is a package. Of ours, ${suggestion(type, STORE_NAMES)}`;
-    throw new Error(`"${type}" can't be loaded: ${message}${install}`, { cause });
+      : `. Install it if it is a package; if a built-in store is meant, ${suggestion(type, STORE_NAMES)}`;
+    throw new Error(`"${type}" can't be loaded: ${message}${fix}`, { cause });
   }
 }
 

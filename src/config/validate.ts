@@ -1,5 +1,8 @@
+// Checks a JSON configuration against schema.json.
+
+import { printable } from "../errors.ts";
+import { mostSimilar, suggestion } from "../util/option-names.ts";
 import { join } from "./environment.ts";
-import { suggestion } from "./errors.ts";
 import document from "./schema.json" with { type: "json" };
 
 /** The part of JSON Schema that `schema.json` uses. */
@@ -18,7 +21,7 @@ interface Schema {
   minimum?: number;
   maximum?: number;
   exclusiveMinimum?: number;
-  /** Of a secret: it is never printed. */
+  /** True for a secret: its value is never printed. */
   writeOnly?: boolean;
 }
 
@@ -27,41 +30,53 @@ const definitions = document.$defs as unknown as Record<string, Schema>;
 export const ROOT = document as unknown as Schema;
 export const STORE_NAMES = Object.keys(definitions).filter((name) => name !== "env" && name !== "duration");
 
-/** What the store of that name takes. */
+/** The schema of the built-in store's options. */
 export function storeSchema(name: string): Schema {
   return definitions[name]!;
 }
 
-/** Things that exist in code only, in one store's options or another's. */
+/** Options of stores that can only be given in code. */
 const CODE_ONLY = ["client", "pool", "credential", "agent", "onRequestCharge"];
 
-export interface Context {
+export interface ValidationContext {
+  /** The paths of texts that came from the environment. */
   fromEnvironment: ReadonlySet<string>;
-  /** Told of each problem. */
+  /** Called for each problem. */
   problem: (text: string) => void;
-  /** Whether texts may still stand for variables, as in a part of the configuration that is not used. */
+  /** True if a text may still be a variable, as in a provider that is not chosen. */
   unresolved?: boolean;
 }
 
-/** The value, with texts from the environment turned into what the schema expects. */
-export function validate(value: unknown, schema: Schema, path: string, context: Context): unknown {
+/**
+ * The value without what is wrong in it: that is undefined, or missing in its object. Texts from the environment are
+ * converted to the type that the schema expects.
+ */
+export function validate(value: unknown, schema: Schema, path: string, context: ValidationContext): unknown {
   const { problem, fromEnvironment } = context;
   if (value === undefined && fromEnvironment.has(path)) return undefined;
   const branches = branchesOf(schema, context);
 
-  // An object or a list that is expected is looked into, so that the problem inside is the one that is named.
-  const objects = branches.filter(({ type }) => type === "object");
-  if (objects.length > 0 && isObject(value)) return validateObject(value, objects[0]!, path, context);
-  const lists = branches.filter(({ type }) => type === "array");
-  if (lists.length > 0 && Array.isArray(value)) return validateList(value, lists[0]!, path, context);
+  // Goes into an expected object or list, so that the message names the problem inside it.
+  const object = branches.find(({ type }) => type === "object");
+  if (object !== undefined && isObject(value)) return validateObject(value, object, path, context);
+  const list = branches.find(({ type }) => type === "array");
+  if (list !== undefined && Array.isArray(value)) return validateList(value, list, path, context);
 
   const readings = fromEnvironment.has(path) ? [value, ...otherReadings(value as string)] : [value];
   for (const reading of readings) if (branches.some((branch) => fits(reading, branch))) return reading;
-  problem(`${place(path)} is ${shown(value, branches, fromEnvironment.has(path))}: expected ${expected(schema)}.`);
-  return value;
+  const isVariable = fromEnvironment.has(path);
+  const meant = typeof value === "string" && !isVariable ? mostSimilar(value, textsOf(branches)) : undefined;
+  const fix = meant === undefined ? `expected ${expected(schema)}.` : `did you mean "${meant}"?`;
+  problem(`${nameOf(path)} is ${printed(value, branches, isVariable)}: ${fix}`);
+  return undefined;
 }
 
-function validateObject(value: object, schema: Schema, path: string, context: Context): object {
+/** The texts that the branches list. */
+function textsOf(branches: readonly Schema[]): string[] {
+  return branches.flatMap((branch) => branch.enum ?? []).filter((one) => typeof one === "string");
+}
+
+function validateObject(value: object, schema: Schema, path: string, context: ValidationContext): object {
   const { properties, required = [] } = schema;
   for (const name of required) {
     if (!Object.hasOwn(value, name)) {
@@ -72,11 +87,12 @@ function validateObject(value: object, schema: Schema, path: string, context: Co
     const at = join(path, key);
     if (properties === undefined) return [[key, item]];
     if (Object.hasOwn(properties, key)) {
-      return [[key, validate(item, properties[key]!, at, context)]];
+      const valid = validate(item, properties[key]!, at, context);
+      return valid === undefined ? [] : [[key, valid]];
     }
     context.problem(
       CODE_ONLY.includes(key)
-        ? `${at} can't be written in a configuration: make the store in code instead.`
+        ? `${at} can't be set in a configuration: make the store in code instead.`
         : `${at} is unknown: ${suggestion(
             key,
             Object.keys(properties).filter((name) => name !== "$schema"),
@@ -87,12 +103,14 @@ function validateObject(value: object, schema: Schema, path: string, context: Co
   return Object.fromEntries(clean);
 }
 
-function validateList(value: unknown[], schema: Schema, path: string, context: Context): unknown[] {
-  if (value.length < (schema.minItems ?? 0)) context.problem(`${place(path)} is empty: expected at least one.`);
-  return value.map((item, i) => validate(item, schema.items!, `${path}[${i}]`, context));
+function validateList(value: unknown[], schema: Schema, path: string, context: ValidationContext): unknown[] {
+  if (value.length < (schema.minItems ?? 0)) context.problem(`${nameOf(path)} is empty: expected at least one item.`);
+  return value
+    .map((item, i) => validate(item, schema.items!, `${path}[${i}]`, context))
+    .filter((item) => item !== undefined);
 }
 
-/** The alternatives of a schema, each without alternatives of its own. */
+/** All alternatives of a schema, those of its alternatives included. */
 function branchesOf(schema: Schema, { unresolved }: { unresolved?: boolean }): Schema[] {
   if (schema.$ref === "#/$defs/env" && !unresolved) return [];
   if (schema.$ref !== undefined)
@@ -117,7 +135,7 @@ function fits(value: unknown, schema: Schema): boolean {
   }
 }
 
-/** A variable is always a text; what it may mean besides. */
+/** A variable is always a text. This gives the number or boolean that it may mean. */
 function otherReadings(text: string): unknown[] {
   if (text === "true" || text === "false") return [text === "true"];
   return /^-?\d+(\.\d+)?$/.test(text.trim()) ? [Number(text)] : [];
@@ -142,22 +160,22 @@ function expected(schema: Schema): string {
     return exclusiveMinimum === undefined ? number : `${number} above ${exclusiveMinimum}`;
   }
   if (type === "boolean") return "true or false";
-  if (type === "array") return `a list${schema.items ? ` of which each is ${expected(schema.items)}` : ""}`;
+  if (type === "array") return `a list${schema.items ? `, each item ${expected(schema.items)}` : ""}`;
   if (type === "object") return "an object";
   return schema.minLength ? "a text that is not empty" : "a text";
 }
 
-/** The value for a message: no secret, nothing from the environment, nothing long. */
-function shown(value: unknown, branches: Schema[], isVariable: boolean): string {
+/** The value for a message, without secrets and values from the environment, and shortened. */
+function printed(value: unknown, branches: Schema[], isVariable: boolean): string {
   if (isVariable) return "(from the environment, not shown)";
   if (Array.isArray(value)) return "a list";
   if (isObject(value)) return "an object";
   if (typeof value !== "string") return typeof value === "function" ? "a function" : String(value);
   if (value !== "" && branches.some(({ writeOnly }) => writeOnly)) return "a text (not shown)";
-  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  return printable(value);
 }
 
-function place(path: string): string {
+function nameOf(path: string): string {
   return path === "" ? "the configuration" : path;
 }
 

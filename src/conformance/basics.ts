@@ -1,3 +1,5 @@
+// Conformance: one caller and one session.
+
 import {
   absent,
   begin,
@@ -16,7 +18,7 @@ import {
 
 const METHODS = ["read", "create", "update", "delete", "touch", "close"] as const;
 
-/** One caller, one session: what each method promises when nobody else is there. */
+/** What each method does for one caller. */
 export const basics: Case[] = [
   {
     name: "shape: every method of the contract is there",
@@ -24,15 +26,15 @@ export const basics: Case[] = [
       const store = await kit.open();
       for (const method of METHODS)
         same(typeof store[method], "function", `The store must have the method ${method}().`);
-      for (const method of ["list", "claimExpired", "watch"] as const) {
+      for (const method of ["list", "claimExpired", "watch", "time"] as const) {
         that(
           store[method] === undefined || typeof store[method] === "function",
-          `${method} must be a method, or left out by a store that can't do it.`,
+          `${method} must be a method, or undefined if the store can't do it.`,
         );
       }
       that(
         store.inProcess === undefined || store.inProcess === true,
-        "inProcess must be true, or left out by a store whose bytes leave the process.",
+        "inProcess must be true, or undefined if the bytes leave the process.",
       );
     },
   },
@@ -66,7 +68,11 @@ export const basics: Case[] = [
         key,
         session({ value: bytes("second"), owner: "bob", expiresAt: Date.now() + 2 * HOUR }),
       );
-      same(answer, "exists", 'create of a key with a live session must answer "exists". Insert only where nothing is.');
+      same(
+        answer,
+        "exists",
+        'create of a key with a live session must answer "exists". Insert only if there is no live session.',
+      );
       await unchanged(store, key, { ...first, version }, 'A create that answers "exists" must change nothing.');
     },
   },
@@ -134,7 +140,7 @@ export const basics: Case[] = [
         );
         that(
           !seen.includes(next),
-          `update ${round} returned version ${JSON.stringify(next)}, which the session has had before. Equal versions must mean equal bytes, or a stale writer overwrites a newer state.`,
+          `update ${round} returned version ${JSON.stringify(next)}, which the session has had before. Equal versions must mean equal bytes, or a stale writer replaces a newer state.`,
         );
         same((await present(store, key, "")).version, next, "read must report the version that update returned.");
         seen.push(next);
@@ -166,7 +172,7 @@ export const basics: Case[] = [
     },
   },
   {
-    name: "delete: true for the one that removed it, and gone for every method",
+    name: "delete: gives true once, and the session is gone for every method",
     async run(kit) {
       const store = await kit.open();
       const { key, version } = await begin(store, { owner: "ann" });
@@ -199,7 +205,7 @@ export const basics: Case[] = [
     },
   },
   {
-    name: "delete: an update after it brings nothing back",
+    name: "delete: a later update does not bring the session back",
     async run(kit) {
       const store = await kit.open();
       const { key, version } = await begin(store);
@@ -217,18 +223,14 @@ export const basics: Case[] = [
     },
   },
   {
-    name: "delete: a touch after it brings nothing back",
+    name: "delete: a later touch does not bring the session back",
     async run(kit) {
       const store = await kit.open();
       const { key } = await begin(store);
       await store.delete(key);
       await store.touch(key, inAnHour());
       await store.read(key, inAnHour());
-      await absent(
-        store,
-        key,
-        "touch must never bring a deleted session back. Move the expiry only where a live row is.",
-      );
+      await absent(store, key, "touch must never bring a deleted session back. Move the expiry of live rows only.");
     },
   },
   {
@@ -264,13 +266,13 @@ export const basics: Case[] = [
           store,
           key,
           { ...before, expiresAt, version },
-          "touch must move the expiry, later or earlier, and leave value, owner and version alone (a request that runs meanwhile must not get a conflict).",
+          "touch must move the expiry to exactly the given instant, later or earlier, and leave value, owner and version alone (a request that runs meanwhile must not get a conflict).",
         );
       }
     },
   },
   {
-    name: "read: touchUntil gives the old expiry or the new one, and what it says is so",
+    name: "read: with touchUntil, reports the expiry that the store has",
     async run(kit) {
       const store = await kit.open();
       const before = session({ owner: "ann" });
@@ -288,20 +290,35 @@ export const basics: Case[] = [
         store,
         key,
         { ...before, expiresAt: found.expiresAt, version },
-        "The expiry that read with touchUntil reports must be the one in the store: the core relies on it and does not touch again.",
+        "The expiry that read with touchUntil reports must be the one in the store, since the core does not touch again.",
       );
     },
   },
   {
-    name: "handles: each sees at once what the other did",
+    name: "read: with touchUntil, never moves the expiry back",
+    async run(kit) {
+      const store = await kit.open();
+      const before = session({ owner: "ann", expiresAt: Date.now() + 2 * HOUR });
+      const { key, version } = await begin(store, before);
+      const rule =
+        "read with touchUntil must move the expiry only if touchUntil is later than what the store has. Otherwise a server whose clock is behind would end sessions by reading them.";
+      for (const touchUntil of [Date.now() + HOUR, Date.now() - HOUR, 1]) {
+        const found = await store.read(key, touchUntil);
+        that(found !== undefined, `${rule} read gave undefined.`);
+        same(found.expiresAt, before.expiresAt, rule);
+        await unchanged(store, key, { ...before, version }, rule);
+      }
+    },
+  },
+  {
+    name: "handles: each sees the other's changes immediately",
     needs: ["shared"],
     async run(kit) {
       const a = await kit.open();
       const b = await kit.open();
       const first = session({ value: bytes("by a"), owner: "ann" });
       const { key, version } = await begin(a, first);
-      const rule =
-        "What one handle did must be seen by every other handle at once: the next request may reach another server.";
+      const rule = "Every handle must see a change immediately, since the next request may reach another server.";
       await unchanged(b, key, { ...first, version }, rule);
       same(await b.create(key, session()), "exists", rule);
       const second = session({ value: bytes("by b") });
@@ -321,13 +338,13 @@ export const basics: Case[] = [
     name: "close: leaves other handles working",
     needs: ["shared"],
     async run(kit) {
-      const stays = await kit.open();
-      const { key } = await begin(stays);
-      const goes = await kit.open();
-      await present(goes, key, "A second handle must see the data.");
-      await goes.close();
-      await present(stays, key, "close must free what its own handle opened and nothing of another handle.");
-      await begin(stays);
+      const other = await kit.open();
+      const { key } = await begin(other);
+      const closing = await kit.open();
+      await present(closing, key, "A second handle must see the data.");
+      await closing.close();
+      await present(other, key, "close must free what its own handle opened, and nothing of another handle.");
+      await begin(other);
     },
   },
   {

@@ -1,3 +1,5 @@
+// Conformance: claimExpired.
+
 import type { ClaimedSession, SessionStore } from "../store.ts";
 import {
   absent,
@@ -20,11 +22,12 @@ import {
   that,
   times,
 } from "./kit.ts";
+import { oddOwners } from "./owners.ts";
 
-/** `claimExpired`: each expired session to exactly one sweeper. Other cases' expired sessions are about, too. */
+/** `claimExpired` gives each expired session to one sweeper. The data also has expired sessions of other cases. */
 export const claims: Case[] = [
   {
-    name: "claimExpired: gives the expired with key, value, expiry and owner, and leaves the living",
+    name: "claimExpired: gives expired sessions with key, value, expiry and owner, and leaves live ones",
     needs: ["claimExpired"],
     async run(kit) {
       const store = await kit.open();
@@ -47,14 +50,15 @@ export const claims: Case[] = [
       same([second.expiresAt, second.owner], [expiresAt, undefined], rule);
 
       const keys = claimed.map(({ key }) => key);
-      that(!keys.includes(alive.key), "claimExpired must leave a session that is alive.");
+      that(!keys.includes(alive.key), "claimExpired must leave a live session.");
       that(!keys.includes(deleted.key), "claimExpired must not give a session that was deleted.");
-      await present(store, alive.key, "claimExpired must leave a session that is alive.");
-      if (store.list) same(await keysOf(store, owner), [alive.key], "A claimed session must be off its owner's list.");
+      await present(store, alive.key, "claimExpired must leave a live session.");
+      if (store.list)
+        same(await keysOf(store, owner), [alive.key], "A claimed session must not be on its owner's list.");
       const again = (await sweep(store)).map(({ key }) => key);
       that(
         !again.includes(owned.key) && !again.includes(ownerless.key),
-        "claimExpired must remove what it gives, so that nobody gets it again.",
+        "claimExpired must remove the sessions that it gives, so that no caller gets them again.",
       );
       await begin(store, {}, owned.key);
     },
@@ -64,40 +68,64 @@ export const claims: Case[] = [
     needs: ["claimExpired"],
     async run(kit) {
       const store = await kit.open();
-      await sweep(store); // what other cases left behind would fill the small portions
+      await sweep(store); // expired sessions of other cases would use up the limit
       const expiresAt = Date.now() + SHORT;
       const mine = new Set((await Promise.all(times(7, () => begin(store, { expiresAt })))).map(({ key }) => key));
       await past(expiresAt);
-      await eventually("claimExpired must give every expired session in the end, also in small portions.", async () => {
-        const claimed = await store.claimExpired!(Date.now(), 3);
-        that(
-          claimed.length <= 3,
-          `claimExpired(now, 3) gave ${claimed.length} sessions: no more than the limit may be removed.`,
-        );
-        for (const { key } of claimed) mine.delete(key);
-        return mine.size === 0 ? true : undefined;
-      });
+      await eventually(
+        "claimExpired must give every expired session in the end, also with a small limit.",
+        async () => {
+          const claimed = await store.claimExpired!(Date.now(), 3);
+          that(
+            claimed.length <= 3,
+            `claimExpired(now, 3) gave ${claimed.length} sessions: it must not remove more than the limit.`,
+          );
+          for (const { key } of claimed) mine.delete(key);
+          return mine.size === 0 ? true : undefined;
+        },
+      );
     },
   },
   {
-    name: "claimExpired: leaves what expired after the given instant",
+    name: "claimExpired: leaves a session that expired after the given instant",
     needs: ["claimExpired"],
     async run(kit) {
       const store = await kit.open();
-      const before = Date.now();
-      const expiresAt = before + SHORT;
-      const { key } = await begin(store, { expiresAt });
-      await past(expiresAt);
-      const claimed = await store.claimExpired!(before, 100_000);
+      const expiresAt = Date.now() + SHORT;
+      const instant = expiresAt + LATE;
+      const earlier = await begin(store, { expiresAt });
+      const later = await begin(store, { expiresAt: instant + SHORT });
+      await past(instant + SHORT + LATE); // a store that goes by its own clock would give both
+      const claimed = await sweepUntil(store, [earlier.key], instant);
       that(
-        !claimed.some((session) => session.key === key),
-        "claimExpired(now) must leave what expired after that instant: the caller's clock counts.",
+        !claimed.some(({ key }) => key === later.key),
+        "claimExpired(now) must go by the instant that is passed, and leave a session that expired after it.",
       );
-      await sweepUntil(store, [key]);
+      await sweepUntil(store, [later.key]);
     },
   },
   {
-    name: "claimExpired: each session goes to one of many sweepers",
+    name: "claimExpired: gives each owner exactly as it was written",
+    needs: ["claimExpired"],
+    async run(kit) {
+      const store = await kit.open();
+      const expiresAt = Date.now() + SHORT;
+      const begun = await Promise.all(
+        oddOwners(newKey()).map(async (owner) => ({ owner, ...(await begin(store, { expiresAt, owner })) })),
+      );
+      await past(expiresAt);
+      const claimed = await sweepUntil(
+        store,
+        begun.map(({ key }) => key),
+      );
+      const ownerOf = new Map(claimed.map(({ key, owner }) => [key, owner]));
+      const rule =
+        "claimExpired must give the owner exactly as it was written: the record is bound to it, and can't be opened with another.";
+      for (const { key, owner } of begun) same(ownerOf.get(key), owner, rule);
+    },
+  },
+  {
+    name: "claimExpired: gives each session to one of many sweepers",
     needs: ["claimExpired"],
     async run(kit) {
       const stores = await handles(kit, 4);
@@ -115,7 +143,7 @@ export const claims: Case[] = [
       same(
         most,
         1,
-        "Each expired session must go to exactly one caller of claimExpired: delete and take in one atomic step.",
+        "Each expired session must go to exactly one caller of claimExpired. Read and delete it in one atomic step.",
       );
     },
   },
@@ -139,7 +167,7 @@ export const claims: Case[] = [
         await store.update(rewritten.key, session({ expiresAt: end }), rewritten.version);
         await past(Math.max(soon, end));
         const claimed = (await sweepUntil(store, [shortened.key, rewritten.key])).map(({ key }) => key);
-        const rule = "claimExpired must leave a session whose expiry was moved on:";
+        const rule = "claimExpired must leave a session whose expiry was moved to a later time, here by";
         that(!claimed.includes(touched.key), `${rule} touch.`);
         that(!claimed.includes(updated.key), `${rule} update.`);
         await present(store, touched.key, `${rule} touch.`);
@@ -149,7 +177,7 @@ export const claims: Case[] = [
     },
   },
   {
-    name: "claimExpired: leaves a session that began anew under an expired key",
+    name: "claimExpired: leaves a new session under an expired key",
     needs: ["claimExpired"],
     async run(kit) {
       const store = await kit.open();
@@ -159,8 +187,11 @@ export const claims: Case[] = [
       await past(expiresAt);
       await begin(store, { value: bytes("second life") }, key);
       const claimed = await sweepUntil(store, [marker.key]);
-      that(!claimed.some((session) => session.key === key), "claimExpired must not give a session that lives again.");
-      await present(store, key, "claimExpired must leave a session that lives again.");
+      that(
+        !claimed.some((session) => session.key === key),
+        "claimExpired must not give a new session under the key of an expired one.",
+      );
+      await present(store, key, "claimExpired must leave a new session under the key of an expired one.");
     },
   },
   {
@@ -172,7 +203,7 @@ export const claims: Case[] = [
       const { key, version } = await begin(other!, { expiresAt });
       await past(expiresAt);
       await sweepUntil(sweeper!, [key]);
-      const rule = "A session that was claimed is gone";
+      const rule = "A claimed session must be gone";
       same(await other!.update(key, session(), version), "gone", `${rule} for update.`);
       same(await other!.touch(key, Date.now() + HOUR), false, `${rule} for touch.`);
       same(await other!.delete(key), false, `${rule} for delete.`);
@@ -181,21 +212,24 @@ export const claims: Case[] = [
   },
 ];
 
-/** Claims all that is expired now. */
-async function sweep(store: SessionStore): Promise<ClaimedSession[]> {
+/** A store may give an expired session this late, in milliseconds. */
+const LATE = 1_500;
+
+/** Claims every session that has expired by an instant. Default: now. */
+async function sweep(store: SessionStore, instant?: number): Promise<ClaimedSession[]> {
   const all: ClaimedSession[] = [];
   for (;;) {
-    const claimed = await store.claimExpired!(Date.now(), 500);
+    const claimed = await store.claimExpired!(instant ?? Date.now(), 500);
     all.push(...claimed);
     if (claimed.length === 0) return all;
   }
 }
 
-/** Claims until all of these were given: a store may be a second or two late, but must not forget. */
-async function sweepUntil(store: SessionStore, keys: string[]): Promise<ClaimedSession[]> {
+/** Claims until all of these sessions were given. */
+async function sweepUntil(store: SessionStore, keys: string[], instant?: number): Promise<ClaimedSession[]> {
   const all: ClaimedSession[] = [];
   return eventually("claimExpired must give every expired session in the end.", async () => {
-    all.push(...(await sweep(store)));
+    all.push(...(await sweep(store, instant)));
     const given = new Set(all.map(({ key }) => key));
     if (keys.every((key) => given.has(key))) return all;
     await sleep(100);

@@ -1,3 +1,5 @@
+// Conformance: sessions that expire.
+
 import {
   absent,
   begin,
@@ -14,21 +16,22 @@ import {
   SHORT,
   same,
   session,
+  sleep,
   that,
   times,
   unchanged,
 } from "./kit.ts";
 
-const ENDED = "A session whose expiresAt is in the past is not there, even if its bytes still are.";
+const ENDED = "A session whose expiresAt is in the past is not there, even if its bytes are still stored.";
 
-/** Short lives. Nothing is asserted about a short-lived session until it has certainly ended. */
+/** Short-lived sessions. Nothing is asserted about one until it has certainly ended. */
 export const expiry: Case[] = [
   {
     name: "expiry: an expired session is not there for any method",
     async run(kit) {
       const store = await kit.open();
       const expiresAt = Date.now() + SHORT;
-      // One session for each call, since a call may clean up what it finds.
+      // One session for each call, since a call may delete an expired session.
       const [read, touchingRead, update, remove, removeVersion, touch] = await Promise.all(
         times(6, () => begin(store, { expiresAt })),
       );
@@ -46,7 +49,7 @@ export const expiry: Case[] = [
     },
   },
   {
-    name: "expiry: list leaves out the expired",
+    name: "expiry: list leaves out expired sessions",
     needs: ["list"],
     async run(kit) {
       const store = await kit.open();
@@ -56,11 +59,11 @@ export const expiry: Case[] = [
       const alive = await begin(store, { owner });
       await past(expiresAt);
       same(await keysOf(store, owner), [alive.key], `${ENDED} list must leave it out.`);
-      that(!(await listed(store)).some(({ key }) => key === ended.key), `${ENDED} list of all must leave it out.`);
+      that(!(await listed(store)).some(({ key }) => key === ended.key), `${ENDED} list({}) must leave it out.`);
     },
   },
   {
-    name: "expiry: an update brings nothing back",
+    name: "expiry: an update does not bring a session back",
     async run(kit) {
       const store = await kit.open();
       const expiresAt = Date.now() + SHORT;
@@ -75,7 +78,7 @@ export const expiry: Case[] = [
     },
   },
   {
-    name: "expiry: a touch brings nothing back",
+    name: "expiry: a touch does not bring a session back",
     async run(kit) {
       const store = await kit.open();
       const expiresAt = Date.now() + SHORT;
@@ -101,17 +104,17 @@ export const expiry: Case[] = [
       await past(expiresAt);
       const second = session({ value: bytes("second life") });
       const reborn = await begin(store, second, key);
-      const rule = "create over an expired session must store the new one and leave nothing of the old.";
+      const rule = "create over an expired session must store the new one, and leave nothing of the old one.";
       await unchanged(store, key, { ...second, version: reborn.version }, rule);
       same(
         await store.update(key, session(), version),
         "conflict",
-        `${rule} A version of the old must not fit the new.`,
+        `${rule} A version of the old one must not match the new one.`,
       );
     },
   },
   {
-    name: "expiry: a touch keeps the session beyond its first end",
+    name: "expiry: a touch keeps a session beyond its first expiry",
     async run(kit) {
       const store = await kit.open();
       await inTime(async (life) => {
@@ -124,7 +127,7 @@ export const expiry: Case[] = [
         const found = await present(
           store,
           key,
-          "touch must move the end of the session itself, not only the expiry that read reports.",
+          "touch must move the end of the session, and not only the expiry that read reports.",
         );
         same(
           [found.expiresAt, found.version],
@@ -136,7 +139,7 @@ export const expiry: Case[] = [
     },
   },
   {
-    name: "expiry: a read that reports a later expiry has moved it",
+    name: "expiry: a read reports a later expiry only if it has moved it",
     async run(kit) {
       const store = await kit.open();
       await inTime(async (life) => {
@@ -147,7 +150,7 @@ export const expiry: Case[] = [
         that(found !== undefined, "read with touchUntil must give a live session.");
         await past(expiresAt);
         const rule =
-          "read with touchUntil reports the new expiry only if the store has moved the end of the session itself.";
+          "read with touchUntil may report the new expiry only if the store has moved the end of the session.";
         if (found.expiresAt === expiresAt) await absent(store, key, rule);
         else await present(store, key, rule);
         return true;
@@ -155,7 +158,7 @@ export const expiry: Case[] = [
     },
   },
   {
-    name: "expiry: an update moves the end, later and earlier",
+    name: "expiry: an update moves the end to a later or an earlier time",
     async run(kit) {
       const store = await kit.open();
       await inTime(async (life) => {
@@ -171,7 +174,7 @@ export const expiry: Case[] = [
         await present(
           store,
           longer.key,
-          "update must move the end of the session itself, not only the expiry that read reports.",
+          "update must move the end of the session, and not only the expiry that read reports.",
         );
         return true;
       });
@@ -180,6 +183,27 @@ export const expiry: Case[] = [
       await store.update(shorter.key, session({ expiresAt: soon }), shorter.version);
       await past(soon);
       await absent(store, shorter.key, `${ENDED} update can make it end earlier.`);
+    },
+  },
+  {
+    name: "time: goes with the store's decisions about expiry, to a second",
+    needs: ["time"],
+    async run(kit) {
+      const store = await kit.open();
+      const now = async () => Math.floor(await store.time!());
+      await inTime(async (life) => {
+        const expiresAt = (await now()) + life + 2_000;
+        const { key } = await begin(store, { expiresAt });
+        await sleep(expiresAt - (await now()) - 1_500);
+        const found = await store.read(key);
+        if ((await now()) > expiresAt - 1_000) return false;
+        const rule =
+          "time must be the clock by which the store decides that a session has expired: the database's own, asked for in the same way.";
+        that(found !== undefined, `${rule} A session was gone more than a second before its expiresAt.`);
+        await sleep(expiresAt - (await now()) + 1_000);
+        await absent(store, key, `${rule} A session was there a second after its expiresAt.`);
+        return true;
+      });
     },
   },
   {
@@ -193,7 +217,7 @@ export const expiry: Case[] = [
       same(await store.touch(shorter.key, soon), true, "touch of a live session must give true.");
       await past(soon);
       await absent(store, shorter.key, `${ENDED} touch can make it end earlier.`);
-      await absent(store, soonest.key, `${ENDED} touch can end it at once.`);
+      await absent(store, soonest.key, `${ENDED} touch can end it immediately.`);
     },
   },
 ];

@@ -1,3 +1,5 @@
+// Conformance: outages of the store's server.
+
 import { inspect } from "node:util";
 import type { SessionChange, SessionStore } from "../store.ts";
 import {
@@ -15,12 +17,12 @@ import {
   that,
 } from "./kit.ts";
 
-const NEVER = 'A server that is down is an error, never "not there": else an outage logs everybody out.';
+const NEVER = 'A server that is down must be an error, and never "not there": otherwise an outage logs out every user.';
 
-/** A server that is down. Its data may be lost in the restart, so nothing is asserted about that. */
+/** A server that is down. A restart may lose its data, so nothing is asserted about the data. */
 export const outages: Case[] = [
   {
-    name: "outage: every method fails while the server is down, and works again after",
+    name: "outage: every method fails while the server is down, and works again afterwards",
     needs: ["outage"],
     async run(kit) {
       const [used, unused] = await handles(kit, 2);
@@ -40,9 +42,9 @@ export const outages: Case[] = [
           used!.list && fails(kit, "list of all", drain(used!)),
           used!.claimExpired && fails(kit, "claimExpired", used!.claimExpired(Date.now(), 10)),
           fails(kit, "read by a handle that was never used", unused!.read(key)),
-          fails(kit, "read by a handle that was made meanwhile", late()),
+          fails(kit, "read by a handle that was made during the outage", late()),
         ]);
-        // Once more: now the client knows that it has no connection.
+        // Once more, since the client now knows that it has no connection.
         await fails(kit, "a second read", used!.read(key));
       });
       await works(kit, used!);
@@ -50,7 +52,7 @@ export const outages: Case[] = [
     },
   },
   {
-    name: "outage: calls that it cuts off fail",
+    name: "outage: pending calls fail",
     needs: ["outage"],
     async run(kit) {
       const store = await kit.open();
@@ -76,29 +78,29 @@ export const outages: Case[] = [
     },
   },
   {
-    name: "outage: watch goes on after it",
+    name: "outage: watch works again afterwards",
     needs: ["outage", "watch"],
     async run(kit) {
       const [watcher, writer] = await handles(kit, 2);
       const changes: SessionChange[] = [];
-      const told: boolean[] = [];
+      const states: boolean[] = [];
       const stop = await watcher!.watch!(
         (change) => changes.push(change),
-        (listening) => told.push(listening),
+        (listening) => states.push(listening),
       );
       await whileDown(kit, () => sleep(200));
       await works(kit, writer!);
-      // The watcher may come back a little later than the writer, so the writer goes on until it is heard.
+      // The watcher may connect later than the writer, so the writer repeats its change until one is reported.
       const keys = new Set<string>();
       for (const end = Date.now() + kit.outage.within; !changes.some(({ key }) => keys.has(key)); await sleep(100)) {
         that(Date.now() < end, "watch must listen again by itself when the server is back.");
         const { key, version } = await begin(writer!);
-        await writer!.update(key, session({ value: bytes("anyone there?") }), version);
+        await writer!.update(key, session({ value: bytes("changed") }), version);
         keys.add(key);
       }
       await eventually(
-        "watch must call onListening(false) when the subscription is lost, since changes may be missed, and onListening(true) when it is there again.",
-        () => (told.includes(false) && told.at(-1) === true ? true : undefined),
+        "watch must call onListening(false) when the subscription is lost, since changes may then be missed, and onListening(true) when it is back.",
+        () => (states.includes(false) && states.at(-1) === true ? true : undefined),
       );
       await stop();
     },
@@ -124,20 +126,20 @@ async function fails(kit: Kit, call: string, answer: Promise<unknown>): Promise<
   }
   that(
     outcome !== late,
-    `${call} was not answered within ${kit.outage.within} ms while the server was down. Give the client time limits for connecting and for a call, and no queue for calls while it has no connection.`,
+    `${call} was not answered within ${kit.outage.within} ms while the server was down. Set the client's time limits for connecting and for a call, and turn off its queue for calls without a connection.`,
   );
-  that(false, `${call} answered ${inspect(outcome)} while the server was down; it must reject. ${NEVER}`);
+  that(false, `${call} answered ${inspect(outcome)} while the server was down. It must reject. ${NEVER}`);
 }
 
 async function works(kit: Kit, store: SessionStore): Promise<void> {
   for (const end = Date.now() + kit.outage.within; ; await sleep(50)) {
     try {
       const { key } = await begin(store);
-      await present(store, key, "What was created after an outage must be there.");
+      await present(store, key, "A session that was created after an outage must be there.");
       return;
     } catch (cause) {
       if (Date.now() < end) continue;
-      throw new Error("After an outage the same handle must work again, without a new one: let the client reconnect.", {
+      throw new Error("After an outage, the same handle must work again: let the client reconnect.", {
         cause,
       });
     }

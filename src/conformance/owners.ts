@@ -1,21 +1,23 @@
+// Conformance: list, and owners.
+
 import { begin, bytes, type Case, HOUR, inAnHour, keysOf, listed, newKey, same, session, that, times } from "./kit.ts";
 
-/** `list`: all sessions, or those of one owner. */
+/** `list` gives all sessions, or those of one owner. */
 export const owners: Case[] = [
   {
-    name: "list: an owner's sessions, and nobody else's",
+    name: "list: gives the sessions of one owner only",
     needs: ["list"],
     async run(kit) {
       const store = await kit.open();
       const [ann, bob] = [newKey(), newKey()];
       const expiresAt = inAnHour();
-      const mine = await Promise.all(times(3, () => begin(store, { owner: ann, expiresAt })));
-      const his = await begin(store, { owner: bob });
-      const nobodys = await begin(store);
+      const ofAnn = await Promise.all(times(3, () => begin(store, { owner: ann, expiresAt })));
+      const ofBob = await begin(store, { owner: bob });
+      const ownerless = await begin(store);
 
       same(
         await keysOf(store, ann),
-        mine.map(({ key }) => key).sort(),
+        ofAnn.map(({ key }) => key).sort(),
         "list({ owner }) must give the owner's sessions, each once.",
       );
       same(await keysOf(store, newKey()), [], "list({ owner }) must give nothing for an owner without sessions.");
@@ -23,14 +25,14 @@ export const owners: Case[] = [
         same([entry.owner, entry.expiresAt], [ann, expiresAt], "list must give each session's owner and expiry.");
       }
       const all = await listed(store);
-      for (const { key } of [...mine, his, nobodys]) {
+      for (const { key } of [...ofAnn, ofBob, ownerless]) {
         same(
           all.filter((entry) => entry.key === key).length,
           1,
           "list({}) must give every live session, and each once.",
         );
       }
-      const entry = all.find(({ key }) => key === nobodys.key)!;
+      const entry = all.find(({ key }) => key === ownerless.key)!;
       same(entry.owner, undefined, "list must give no owner for a session without one.");
     },
   },
@@ -47,7 +49,7 @@ export const owners: Case[] = [
       same(
         await keysOf(store, ann),
         [],
-        "An update that changes the owner must take the session off the old owner's list.",
+        "An update that changes the owner must remove the session from the old owner's list.",
       );
       same(
         await keysOf(store, bob),
@@ -65,10 +67,10 @@ export const owners: Case[] = [
       same(
         [await keysOf(store, ann), await keysOf(store, bob)],
         [[], [key]],
-        "A write that was refused must leave the lists as they were.",
+        "A refused write must not change the lists.",
       );
       await store.update(key, session(), third);
-      same(await keysOf(store, bob), [], "An update without an owner must take the session off the list.");
+      same(await keysOf(store, bob), [], "An update without an owner must remove the session from the list.");
       that(
         (await listed(store)).some((entry) => entry.key === key),
         "list({}) must keep a session that lost its owner.",
@@ -97,7 +99,7 @@ export const owners: Case[] = [
       same(
         await keysOf(store, owner),
         [touched.key],
-        "A key that begins anew without an owner must not be on the old owner's list.",
+        "A new session without an owner must not be on the list of the key's former owner.",
       );
     },
   },
@@ -107,36 +109,7 @@ export const owners: Case[] = [
     async run(kit) {
       const store = await kit.open();
       const id = newKey();
-      const long = "o".repeat(220) + id;
-      const names = [
-        `${id}`,
-        `${id} `,
-        ` ${id}`,
-        `x${id}`,
-        `X${id}`,
-        `${id}'; DROP TABLE sessions; --`,
-        `${id}" OR ""="`,
-        `${id}\\`,
-        `${id}%`,
-        `${id}_`,
-        `${id}*`,
-        `${id}?`,
-        `${id}:a`,
-        `${id}/a#b|c`,
-        `${id}{a}`,
-        `${id}\${a}`,
-        `${id}\r\n`,
-        `${id}\t`,
-        `${id}e\u0301`,
-        `${id}\u00e9`,
-        `${id}e`,
-        `${id}ß`,
-        `${id}ss`,
-        `${id}дядя`,
-        `${id}😀`,
-        `${long}a`,
-        `${long}b`,
-      ];
+      const names = oddOwners(id);
       const begun = new Map<string, string>();
       for (const owner of names) begun.set(owner, (await begin(store, { owner })).key);
       for (const owner of names) {
@@ -161,22 +134,19 @@ export const owners: Case[] = [
       await Promise.all(times(250, () => begin(store, { owner })));
       let deleted = 0;
       for await (const { key } of store.list!({ owner })) if (await store.delete(key)) deleted++;
-      same(
-        deleted,
-        250,
-        "Deleting each session as list gives it must reach all of them: that is how an owner's sessions are revoked.",
-      );
-      same(await keysOf(store, owner), [], "After that, none may be left.");
+      same(deleted, 250, "Deleting each session while list runs must reach all of them, since revokeAll does this.");
+      same(await keysOf(store, owner), [], "No session may be left after that.");
     },
   },
   {
-    name: "list: can be left early",
+    name: "list: can be stopped early",
     needs: ["list"],
     async run(kit) {
       const store = await kit.open();
       const owner = newKey();
       await Promise.all(times(5, () => begin(store, { owner })));
-      const rule = "Leaving a list early must free what it holds (a cursor, a connection), so that later calls work.";
+      const rule =
+        "Stopping a list early must free its resources, such as a cursor or a connection, so that later calls work.";
       try {
         for (let round = 0; round < 30; round++) {
           for await (const _ of store.list!({ owner })) break;
@@ -188,3 +158,37 @@ export const owners: Case[] = [
     },
   },
 ];
+
+/** Owners that a statement, a pattern, a key or a collation may change. Each has the id in it. */
+export function oddOwners(id: string): string[] {
+  const long = "o".repeat(220) + id;
+  return [
+    `${id}`,
+    `${id} `,
+    ` ${id}`,
+    `x${id}`,
+    `X${id}`,
+    `${id}'; DROP TABLE sessions; --`,
+    `${id}" OR ""="`,
+    `${id}\\`,
+    `${id}%`,
+    `${id}_`,
+    `${id}*`,
+    `${id}?`,
+    `${id}:a`,
+    `${id}/a#b|c`,
+    `${id}{a}`,
+    `${id}\${a}`,
+    `${id}\r\n`,
+    `${id}\t`,
+    `${id}e\u0301`,
+    `${id}\u00e9`,
+    `${id}e`,
+    `${id}ß`,
+    `${id}ss`,
+    `${id}дядя`,
+    `${id}😀`,
+    `${long}a`,
+    `${long}b`,
+  ];
+}

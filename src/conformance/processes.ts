@@ -1,3 +1,5 @@
+// Conformance: several processes with one store.
+
 import { fork } from "node:child_process";
 import { extname } from "node:path";
 import {
@@ -19,9 +21,10 @@ import {
 } from "./kit.ts";
 import type { Answer, Request, Task } from "./worker.ts";
 
-const WORKER = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
+/** Not while the module loads: a bundle has no file beside it, and some have no URL. */
+const workerFile = () => new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
 
-/** Several processes on one store, as the servers of a farm are. */
+/** Several processes with one store, like the servers of a farm. */
 export const processes: Case[] = [
   {
     name: "processes: no increment is lost",
@@ -36,11 +39,11 @@ export const processes: Case[] = [
             .concat(increment(store, key, 10)),
         );
       });
-      const { value } = await present(store, key, "A session that nobody deletes must stay.");
+      const { value } = await present(store, key, "A session must stay until it is deleted or expires.");
       same(
         text(value),
         "100",
-        "Several processes added 100 by compare-and-swap, so an update was lost. The comparison must be the database's, not the process's.",
+        "Several processes added 100 in all by compare-and-swap, so an update was lost. The database must do the comparison, and not the process.",
       );
     },
   },
@@ -57,14 +60,18 @@ export const processes: Case[] = [
           );
           const winners = answers.flatMap((answer, index) => (answer === "exists" ? [] : [index]));
           same(winners.length, 1, "Exactly one of several processes that create one key must win.");
-          const { value } = await present(store, key, "What a process created must be there for the others.");
-          same(text(value), `by ${winners[0]}`, "The session must be the one of the process that won.");
+          const { value } = await present(
+            store,
+            key,
+            "A session that one process created must be there for the others.",
+          );
+          same(text(value), `by ${winners[0]}`, "The session must be that of the process that won.");
         }
       });
     },
   },
   {
-    name: "processes: each expired session goes to one sweeper",
+    name: "processes: claimExpired gives each session to one process",
     needs: ["processes", "claimExpired"],
     async run(kit) {
       const store = await kit.open();
@@ -81,11 +88,11 @@ export const processes: Case[] = [
           return [...counts.values()].every((count) => count > 0) ? true : undefined;
         });
       });
-      same(Math.max(...counts.values()), 1, "Each expired session must go to exactly one sweeper among all processes.");
+      same(Math.max(...counts.values()), 1, "Each expired session must go to exactly one of the processes.");
     },
   },
   {
-    name: "processes: killing a writer loses nothing that was written and holds nobody up",
+    name: "processes: killing a writer loses no acknowledged write and blocks no other process",
     needs: ["processes"],
     async run(kit) {
       const store = await kit.open();
@@ -96,14 +103,14 @@ export const processes: Case[] = [
         ]);
         let acknowledged = 0;
         await withFarm(kit, 2, async ([victim, survivor]) => {
-          victim!.perform({ do: "write on", key: own.key }).catch(() => {});
-          const going = survivor!.perform({ do: "increment", key: shared.key, count: 30 });
-          going.catch(() => {});
+          victim!.perform({ do: "keep writing", key: own.key }).catch(() => {});
+          const increments = survivor!.perform({ do: "increment", key: shared.key, count: 30 });
+          increments.catch(() => {});
           await eventually("A process must be able to write.", () => (victim!.written() >= 5 ? true : undefined));
           await sleep(Math.random() * 20);
           await victim!.kill();
           acknowledged = victim!.written();
-          await going;
+          await increments;
         });
         const { value } = await present(
           store,
@@ -112,19 +119,19 @@ export const processes: Case[] = [
         );
         that(
           Number(text(value)) >= acknowledged,
-          `The killed process had been told that ${acknowledged} writes are done, but the session says ${text(value)}. A write is done when it would survive the process.`,
+          `The killed process had ${acknowledged} writes acknowledged, but the session has only ${text(value)}. Acknowledge a write only when it would survive the process.`,
         );
         await increment(store, own.key, 1);
         same(
           text((await present(store, shared.key, "The other process's session must be there.")).value),
           "30",
-          "The process that was not killed must go on and lose nothing.",
+          "The other process must go on, and lose no write.",
         );
       }
     },
   },
   {
-    name: "processes: end by themselves once the store is closed",
+    name: "processes: exit once the store is closed",
     needs: ["processes"],
     async run(kit) {
       const { key } = await begin(await kit.open(), { value: bytes("0") });
@@ -133,8 +140,8 @@ export const processes: Case[] = [
         await worker.perform({ do: "increment", key, count: 1 });
         await worker.perform({ do: "end" });
         await eventually(
-          "close must free all that the store opened (connections, timers, files), so that the process can end.",
-          () => (worker.ended() ? true : undefined),
+          "close must free everything that the store opened (connections, timers, files), so that the process can exit.",
+          () => (worker.hasExited() ? true : undefined),
         );
       } finally {
         await worker.kill();
@@ -143,34 +150,34 @@ export const processes: Case[] = [
   },
 ];
 
-/** A process of the farm, as its parent sees it. */
+/** The parent's handle to a process of the farm. */
 interface Worker {
-  /** Gives what the task gave. Tasks run side by side. */
+  /** Runs a task in the process, and gives its result. Tasks run concurrently. */
   perform(task: Task): Promise<unknown>;
-  /** How many rounds of "write on" the process has reported. */
+  /** The number of increments that the process has reported since "keep writing". */
   written(): number;
-  ended(): boolean;
-  /** Kills it as a crash would, and resolves when it is dead. */
+  hasExited(): boolean;
+  /** Kills the process with SIGKILL, and resolves when it has exited. */
   kill(): Promise<void>;
 }
 
 async function startWorker(kit: Kit): Promise<Worker> {
-  const child = fork(WORKER, [kit.processes], {
-    // The flags that load the user's modules, without those of a test runner or a debugger.
+  const child = fork(workerFile(), [kit.processes], {
+    // Keeps the flags that load the user's modules, and drops those of a test runner or a debugger.
     execArgv: process.execArgv.filter((flag) => !/^--(test|inspect|watch)/.test(flag)),
-    // The runner may parse the output of this process, so the child must not write there.
+    // The test runner may parse this process's output, so the child must not write to it.
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let tasks = 0;
   let written = 0;
   let stderr = "";
-  let ended = false;
+  let hasExited = false;
 
   function answer(id: number): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const timer = setTimeout(
-      () => reject(new Error(`A process gave no answer for a minute. It said: ${stderr}`)),
+      () => reject(new Error(`A process of the suite did not answer within a minute. Its standard error: ${stderr}`)),
       60_000,
     );
     waiting.set(id, { resolve, reject });
@@ -180,8 +187,9 @@ async function startWorker(kit: Kit): Promise<Worker> {
   const ready = answer(0);
   const closed = new Promise<void>((resolve) => {
     child.on("close", () => {
-      ended = true;
-      for (const { reject } of waiting.values()) reject(new Error(`A process of the test ended. It said: ${stderr}`));
+      hasExited = true;
+      for (const { reject } of waiting.values())
+        reject(new Error(`A process of the suite exited. Its standard error: ${stderr}`));
       resolve();
     });
   });
@@ -191,7 +199,8 @@ async function startWorker(kit: Kit): Promise<Worker> {
   });
   child.on("message", (message: Answer) => {
     if ("written" in message) written = message.written;
-    else if ("error" in message) waiting.get(message.id)?.reject(new Error(`In another process: ${message.error}`));
+    else if ("error" in message)
+      waiting.get(message.id)?.reject(new Error(`A process of the suite failed: ${message.error}`));
     else waiting.get(message.id)?.resolve(message.done);
     if ("id" in message) waiting.delete(message.id);
   });
@@ -204,7 +213,7 @@ async function startWorker(kit: Kit): Promise<Worker> {
       return answered;
     },
     written: () => written,
-    ended: () => ended,
+    hasExited: () => hasExited,
     kill() {
       child.kill("SIGKILL");
       return closed;

@@ -1,3 +1,5 @@
+// Conformance: concurrent calls.
+
 import {
   absent,
   begin,
@@ -15,9 +17,9 @@ import {
   times,
 } from "./kit.ts";
 
-const ATOMIC = "Each method is one atomic step in the database, never a read and then a write.";
+const ATOMIC = "Each method must be one atomic step in the database, and never a read followed by a write.";
 
-/** Callers in parallel, through several handles: exactly one wins, and nothing is lost. */
+/** Concurrent callers with several handles: exactly one of them succeeds, and no write is lost. */
 export const races: Case[] = [
   {
     name: "parallel: exactly one create of a key wins",
@@ -31,8 +33,8 @@ export const races: Case[] = [
         const winners = answers.flatMap((answer, index) => (answer === "exists" ? [] : [index]));
         same(winners.length, 1, `Exactly one of 20 parallel creates of one key must win. ${ATOMIC}`);
         const found = await present(stores[0]!, key, ATOMIC);
-        same(text(found.value), `by ${winners[0]}`, "The session must be the one of the create that won.");
-        same(found.version, answers[winners[0]!], "The version must be the one that the winner got.");
+        same(text(found.value), `by ${winners[0]}`, "The session must be that of the create that won.");
+        same(found.version, answers[winners[0]!], "The version must be the one that the winning call gave.");
       }
     },
   },
@@ -49,11 +51,11 @@ export const races: Case[] = [
         same(
           winners.length,
           1,
-          `Exactly one of 20 parallel updates from one version must win, and the others get "conflict"; they got ${JSON.stringify(answers)}. ${ATOMIC}`,
+          `Exactly one of 20 parallel updates from one version must win, and the others must get "conflict". They got ${JSON.stringify(answers)}. ${ATOMIC}`,
         );
         const found = await present(stores[0]!, key, ATOMIC);
         same(text(found.value), `by ${winners[0]}`, "The session must hold the update that won.");
-        same(found.version, answers[winners[0]!], "The version must be the one that the winner got.");
+        same(found.version, answers[winners[0]!], "The version must be the one that the winning call gave.");
       }
     },
   },
@@ -93,17 +95,17 @@ export const races: Case[] = [
           ...touches(),
           stores[2]!.read(key, inAnHour()),
         ]);
-        same(removed, true, "delete without ifVersion must remove a live session whoever else writes to it.");
+        same(removed, true, "delete without ifVersion must remove a live session, even if other callers write to it.");
         await absent(
           stores[0]!,
           key,
-          `Neither update nor touch may bring back a session that is deleted at the same moment. ${ATOMIC}`,
+          `Neither update nor touch may bring back a session that is deleted concurrently. ${ATOMIC}`,
         );
       }
     },
   },
   {
-    name: "parallel: a touch undoes no update",
+    name: "parallel: a touch does not undo an update",
     async run(kit) {
       const stores = await handles(kit, 4);
       for (let round = 0; round < 10; round++) {
@@ -116,13 +118,13 @@ export const races: Case[] = [
         const answer = await write;
         that(
           answer !== "conflict" && answer !== "gone",
-          `update answered "${answer}" though only touches ran beside it. A touch must leave the version alone.`,
+          `update answered "${answer}" though only touches ran concurrently. A touch must not change the version.`,
         );
         const found = await present(stores[3]!, key, ATOMIC);
         same(
           [text(found.value), found.version],
           ["new", answer],
-          `A touch must write the expiry only: it must not put an older value or version back. ${ATOMIC}`,
+          `A touch must write the expiry only, and never an older value or version. ${ATOMIC}`,
         );
       }
     },

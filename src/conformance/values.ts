@@ -1,7 +1,23 @@
-import { randomBytes } from "node:crypto";
-import { begin, bytes, type Case, listed, newKey, present, same, sameBytes, session, that, times } from "./kit.ts";
+// Conformance: values and keys of every kind.
 
-/** Words that mean something to this contract, to a protocol or to a parser. */
+import {
+  begin,
+  bytes,
+  type Case,
+  inAnHour,
+  listed,
+  newKey,
+  present,
+  randomValue,
+  same,
+  sameBytes,
+  session,
+  that,
+  times,
+} from "./kit.ts";
+import { oddOwners } from "./owners.ts";
+
+/** Words with a meaning in the contract, in a protocol or in a parser. */
 const WORDS = [
   "exists",
   "conflict",
@@ -18,10 +34,10 @@ const WORDS = [
   "''",
 ];
 
-/** A value is any bytes. */
+/** Any bytes are a value, and any string of the right form is a key. */
 export const values: Case[] = [
   {
-    name: "values: any bytes come back as they were",
+    name: "values: any bytes are read back unchanged",
     async run(kit) {
       const store = await kit.open();
       const all = Uint8Array.from(times(256, (byte) => byte));
@@ -37,7 +53,7 @@ export const values: Case[] = [
         ...WORDS.map((word) => [`the word ${JSON.stringify(word)}`, bytes(word)] as const),
       ] as const;
       for (const [what, value] of cases) {
-        const rule = `A value is any bytes, and comes back as it was; here ${what}. Use a binary column or type, and mind byteOffset.`;
+        const rule = `Any bytes are a value, and read must give them unchanged; here ${what}. Use a binary column or type, and respect byteOffset.`;
         const { key, version } = await begin(store, { value });
         sameBytes((await present(store, key, rule)).value, value, rule);
         const other = await begin(store);
@@ -52,11 +68,11 @@ export const values: Case[] = [
     },
   },
   {
-    name: "values: what the caller does to its buffer later changes nothing",
+    name: "values: a write does not keep the caller's buffer",
     async run(kit) {
       const store = await kit.open();
       const pool = Buffer.from("....create....");
-      const rule = "The store must not keep the caller's buffer: it may be a slice of a pool that is used again.";
+      const rule = "The store must not keep the caller's buffer: it may be a slice of a pool that is reused.";
       const { key, version } = await begin(store, { value: pool.subarray(4, 10) });
       pool.fill("!");
       sameBytes((await present(store, key, rule)).value, bytes("create"), rule);
@@ -67,35 +83,52 @@ export const values: Case[] = [
     },
   },
   {
-    name: "values: what was read stays as it was",
+    name: "values: a value that was read does not change later",
     async run(kit) {
       const store = await kit.open();
-      const rule = "A value that read gave must not change later: the store must not use its buffer for anything else.";
-      const contents = times(20, (index) => new Uint8Array(randomBytes(100 + index)));
+      const rule = "A value that read gave must not change later: the store must not reuse its buffer.";
+      const contents = times(20, (index) => randomValue(100 + index));
       const begun = await Promise.all(contents.map((value) => begin(store, { value })));
       const found = [];
       for (const { key } of begun) found.push(await present(store, key, rule));
-      for (const { key, version } of begun) await store.update(key, session({ value: randomBytes(110) }), version);
+      for (const { key, version } of begun) await store.update(key, session({ value: randomValue(110) }), version);
       for (const { key } of begun) await store.read(key);
       for (const { key } of begun) await store.delete(key);
       for (const [index, { value }] of found.entries()) sameBytes(value, contents[index]!, rule);
     },
   },
   {
-    name: "values: large, and from large to small and back",
+    name: "values: large values, and changes between large and small ones",
     async run(kit) {
       const store = await kit.open();
       const sizes = [1, 4_096, 32_768, 65_535, 65_536, 65_537, 131_072, kit.maxValue, 10, 0, kit.maxValue - 1, 70_000];
-      let { key, version } = await begin(store, { value: randomBytes(kit.maxValue) });
+      let { key, version } = await begin(store, { value: randomValue(kit.maxValue) });
       for (const size of sizes.filter((size) => size <= kit.maxValue)) {
-        const rule = `A value of ${size} bytes must come back as it was. Set maxValue if the store takes less than ${kit.maxValue} bytes.`;
-        const value = randomBytes(size);
+        const rule = `A value of ${size} bytes must be read back unchanged. Set capabilities.maxValue if the store takes less than ${kit.maxValue} bytes.`;
+        const value = randomValue(size);
         const next = await store.update(key, session({ value }), version);
         that(next !== "conflict" && next !== "gone", `${rule} update answered "${next}".`);
         version = next;
         sameBytes((await present(store, key, rule)).value, value, rule);
       }
       await store.delete(key);
+    },
+  },
+  {
+    name: "values: an owner is read back exactly as it was written",
+    async run(kit) {
+      const store = await kit.open();
+      for (const owner of oddOwners(newKey())) {
+        const rule = `read must give the owner exactly as it was written, here ${JSON.stringify(owner)}: the record is bound to it, and can't be opened with another.`;
+        const { key, version } = await begin(store, { owner });
+        same((await present(store, key, rule)).owner, owner, rule);
+        const other = await begin(store);
+        await store.update(other.key, session({ owner }), other.version);
+        same((await present(store, other.key, rule)).owner, owner, `${rule} (update)`);
+        await store.touch(key, inAnHour());
+        const touched = await present(store, key, rule);
+        same([touched.owner, touched.version], [owner, version], `${rule} (touch)`);
+      }
     },
   },
   {
@@ -112,10 +145,10 @@ export const values: Case[] = [
     },
   },
   {
-    name: "values: a thousand sessions at once",
+    name: "values: a thousand concurrent sessions",
     async run(kit) {
       const store = await kit.open();
-      const rule = "A thousand calls at once must all be answered, each with its own session.";
+      const rule = "A thousand concurrent calls must each give their own session.";
       const sessions = await Promise.all(times(1000, (index) => begin(store, { value: bytes(`session ${index}`) })));
       const found = await Promise.all(sessions.map(({ key }) => present(store, key, rule)));
       for (const [index, { value }] of found.entries()) sameBytes(value, bytes(`session ${index}`), rule);

@@ -1,11 +1,14 @@
+// A process of the conformance suite. Its argument is the URL of the module that makes the store.
+
 import type { SessionStore } from "../store.ts";
+import { byLocalClock, clockOffset } from "./clock.ts";
 import { begin, bytes, HOUR, inAnHour, increment, session } from "./kit.ts";
 
-/** What the parent asks of a process of the farm. */
+/** A task that the parent gives to a process of the farm. */
 export type Task =
   | { do: "increment"; key: string; count: number }
   | { do: "create"; key: string; value: string }
-  | { do: "write on"; key: string }
+  | { do: "keep writing"; key: string }
   | { do: "claim"; limit: number }
   | { do: "end" };
 
@@ -14,25 +17,25 @@ export interface Request {
   task: Task;
 }
 
-/** What the process answers: to id 0 once it is ready, then to each request; and each round while it writes on. */
+/** A message to the parent: with id 0 when the process is ready, for each request, and for each round of "keep writing". */
 export type Answer = { id: number; done: unknown } | { id: number; error: string } | { written: number };
 
-// This module runs in a process of its own; its argument is the module that makes the store.
 const { default: makeStore } = (await import(process.argv[2]!)) as {
   default: () => SessionStore | Promise<SessionStore>;
 };
-const store = await makeStore();
+const made = await makeStore();
+const store = byLocalClock(made, await clockOffset(made));
 
 process.on("message", async ({ id, task }: Request) => {
   try {
-    say({ id, done: await perform(task) });
+    send({ id, done: await perform(task) });
   } catch (error) {
-    say({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    send({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
-  // The process must now end by itself: a store that was closed holds nothing open.
+  // The process must now exit by itself, since a closed store holds nothing open.
   if (task.do === "end") process.disconnect();
 });
-say({ id: 0, done: true });
+send({ id: 0, done: true });
 
 function perform(task: Task): Promise<unknown> {
   switch (task.do) {
@@ -40,8 +43,8 @@ function perform(task: Task): Promise<unknown> {
       return increment(store, task.key, task.count);
     case "create":
       return store.create(task.key, session({ value: bytes(task.value) }));
-    case "write on":
-      return writeOn(task.key);
+    case "keep writing":
+      return keepWriting(task.key);
     case "claim":
       return store.claimExpired!(Date.now(), task.limit).then((claimed) => claimed.map(({ key }) => key));
     case "end":
@@ -49,11 +52,11 @@ function perform(task: Task): Promise<unknown> {
   }
 }
 
-/** Writes of every kind until the process is killed, and says after each increment that it is written. */
-async function writeOn(key: string): Promise<never> {
+/** Makes writes of every kind until the process is killed, and reports each increment after it is written. */
+async function keepWriting(key: string): Promise<never> {
   for (let round = 1; ; round++) {
     await increment(store, key, 1);
-    say({ written: round });
+    send({ written: round });
     const large = await begin(store, { value: new Uint8Array(50_000).fill(round), owner: "writer" });
     await store.touch(large.key, Date.now() + 2 * HOUR);
     await store.update(large.key, session({ value: bytes("small"), expiresAt: inAnHour() }), large.version);
@@ -61,6 +64,6 @@ async function writeOn(key: string): Promise<never> {
   }
 }
 
-function say(answer: Answer): void {
+function send(answer: Answer): void {
   process.send!(answer);
 }

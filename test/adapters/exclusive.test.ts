@@ -1,3 +1,5 @@
+// The adapters in mode exclusive.
+
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { get } from "node:http";
@@ -5,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createSessions, type Sessions } from "../../src/index.ts";
-import { file } from "../../src/stores/file.ts";
+import { file } from "../../src/stores/file/index.ts";
 import { tempDir } from "../servers/process.ts";
 import { type App, Browser, type Data, frameworks, type Route } from "./apps.ts";
 
@@ -43,7 +45,7 @@ const route: Route = async (session, url) => {
 };
 
 for (const [name, serve] of Object.entries(frameworks)) {
-  describe(`${name}, with sessions to itself`, () => {
+  describe(`${name}: mode exclusive`, () => {
     let app: App;
     let sessions: Sessions<Data>;
 
@@ -77,22 +79,22 @@ for (const [name, serve] of Object.entries(frameworks)) {
       );
     });
 
-    test("requests that fail let go of the session", async () => {
+    test("failed requests release the session", async () => {
       const browser = await begun();
       for (const path of ["/fail", "/throw", "/fail", "/throw"]) assert.equal((await browser.get(path)).status, 500);
       assert.equal(await browser.text("/add"), "1");
     });
 
-    test("a full queue is answered 429, and those in it go on", async () => {
+    test("a request for a full queue gets 429, and queued requests succeed", async () => {
       const browser = await begun();
       const requests = Array.from({ length: 70 }, (_, i) => browser.get(i === 0 ? "/slow" : "/n"));
       const statuses = (await Promise.all(requests)).map(({ status }) => status);
       const full = statuses.filter((status) => status === 429).length;
-      assert.ok(full >= 1, "nobody was refused");
+      assert.ok(full >= 1, "no request was refused");
       assert.equal(statuses.filter((status) => status === 200).length, statuses.length - full);
     });
 
-    test("a client that leaves does not keep the session from its next request", async () => {
+    test("a client that disconnects does not block its next request", async () => {
       const browser = await begun();
       const before = hanging;
       const request = get(`${app.url}/hang`, { headers: { cookie: browser.cookie! } });

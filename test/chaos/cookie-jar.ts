@@ -1,8 +1,9 @@
-/** The cookies of one browser for one site, kept by the rules of RFC 6265 that matter between a browser and a farm. */
+// The cookies of one browser for one site.
+/** Follows the rules of RFC 6265 that matter between a browser and a farm. */
 export class CookieJar {
   readonly #cookies = new Map<string, { value: string; expiresAt: number }>();
 
-  /** The Cookie header of a request. Undefined: no cookies. */
+  /** The Cookie header of a request, or undefined without cookies. */
   get header(): string | undefined {
     const now = Date.now();
     for (const [name, { expiresAt }] of this.#cookies) if (expiresAt <= now) this.#cookies.delete(name);
@@ -10,7 +11,7 @@ export class CookieJar {
     return Array.from(this.#cookies, ([name, { value }]) => `${name}=${value}`).join("; ");
   }
 
-  /** Takes the `Set-Cookie` headers of an answer: each replaces the cookie of its name, and one that is over removes it. */
+  /** Applies the `Set-Cookie` headers of an answer: each replaces the cookie of its name, or removes it if it has expired. */
   take(headers: readonly string[]): void {
     for (const header of headers) {
       const [pair, ...attributes] = header.split(";").map((part) => part.trim());
@@ -23,7 +24,7 @@ export class CookieJar {
   }
 }
 
-/** Max-Age comes before Expires; without both, a cookie lasts until the browser closes. */
+/** Max-Age takes precedence over Expires. Without both, a cookie lasts until the browser closes. */
 function expiry(attributes: Map<string, string>): number {
   const maxAge = attributes.get("max-age");
   if (maxAge !== undefined && /^-?\d+$/.test(maxAge)) return Date.now() + Number(maxAge) * 1000;

@@ -1,51 +1,56 @@
+// What browsers sent and got: the history that the checker checks.
 import type { RouteMode } from "../../src/adapters/options.ts";
 
-/** What browsers ask of servers. */
+/** Kinds of requests. */
 export type Kind =
   | "read"
-  /** A register gets a value that nothing else has, or is deleted. */
+  /** Writes a unique value to a register. */
   | "set"
+  /** Deletes a register. */
   | "delete"
-  /** `update(n, +1)`, and `hits++` under the resolver "counter". */
+  /** Increments `n` by `update`. */
   | "increment"
+  /** Increments `hits`, which has the resolver "counter". */
   | "count"
-  /** Resolvers "append" and "union": an item that nothing else adds. */
+  /** Adds a unique item to `log`, which has the resolver "append". */
   | "append"
+  /** Adds a unique item to `tags`, which has the resolver "union". */
   | "tag"
+  /** Removes an item from `tags`. */
   | "untag"
-  /** The whole session, read and then written with waits between, in exclusive mode. */
+  /** Reads and then writes the whole session in exclusive mode, with pauses between. */
   | "serial"
   | "login"
   | "logout"
-  /** An administrator ends all sessions of an owner. */
+  /** Ends all sessions of an owner. */
   | "revoke"
-  /** What is in the store, asked when all is quiet. */
+  /** Lists the sessions in the store, after all other requests. */
   | "census";
 
-/** What a request says. */
-export interface Ask {
-  /** Unlike every other's: the browser, and the number of its request. A session is called after the one that began it. */
+/** What a request asks a server to do. */
+export interface Command {
+  /** Unique: the browser's name and the number of its request. A session has the name of the request that began it. */
   name: string;
   kind: Kind;
   mode: RouteMode;
-  /** A register, for `set` and `delete`. */
+  /** The register of `set` and `delete`. */
   key?: string;
-  /** The item, for `tag` and `untag`; all else writes its name. */
+  /** The item of `tag` and `untag`. All other requests write their name. */
   item?: string;
   owner?: string;
   /** Milliseconds between reading and writing. */
   think: number;
-  /** Write by `save()`, which tells whether the session was still there; else by the commit. */
+  /** Write by `save()`, which returns whether the session still existed; otherwise by the commit. */
   save: boolean;
 }
 
-/** What the handler tells. */
+/** What the request's handler answers. */
 export interface Answer {
-  /** The session that the request found; left out if none. */
+  /** The id of the session that the request found. Left out if there was none. */
   id?: string;
-  /** What was in it then. Only what was looked at, and null for what was not there. */
+  /** The session's contents then: only the keys that were read, and null for missing ones. */
   seen: Seen;
-  /** False if the handler was told that the session had ended, so that it wrote nothing. */
+  /** False if the session had ended, so that nothing was written. */
   done?: boolean;
   /** When the critical section began and ended. */
   hold?: [enter: number, leave: number];
@@ -54,7 +59,7 @@ export interface Answer {
 }
 
 export interface Seen {
-  /** The name of the session: what began it. */
+  /** The name of the session: that of the request that began it. */
   root?: string | null;
   registers?: Record<string, string | null>;
   n?: number | null;
@@ -62,27 +67,28 @@ export interface Seen {
   log?: string[];
   tags?: string[];
   turn?: Turn | null;
-  /** Written one after the other by whoever has the turn. */
+  /** Written at the beginning of each turn. */
   left?: string | null;
+  /** Written at the end of each turn. */
   right?: string | null;
 }
 
-/** How many had the session for themselves, and who was the last. */
+/** The number of turns in exclusive mode so far, and the name of the last one. */
 export interface Turn {
   n: number;
   last: string;
 }
 
-/** A request and what came of it. Times are milliseconds of the machine's monotonic clock, which all processes share. */
-export interface Operation extends Ask, Partial<Answer> {
+/** A request and its outcome. Times are milliseconds of the machine's monotonic clock, which all processes share. */
+export interface Operation extends Command, Partial<Answer> {
   browser: string;
   server: number;
   call: number;
-  /** When the answer was there. Unknown outcomes never end: what was asked may happen at any time after the call. */
+  /** When the answer arrived. Infinity for an unknown outcome: the request may take effect at any time after the call. */
   end: number;
-  /** `dropped`: the server said that nothing was written. `unknown`: an error, a cut connection, or no answer in time. */
+  /** `dropped`: the server answered that nothing was written. `unknown`: an error, a cut connection, or a timeout. */
   outcome: "done" | "dropped" | "unknown";
-  /** What an unknown outcome looked like. */
+  /** The error of an unknown outcome. */
   reason?: string;
   /** The id of the session whose ticket the browser sent. */
   sent?: string;
@@ -90,13 +96,23 @@ export interface Operation extends Ask, Partial<Answer> {
   got?: string;
 }
 
-/** Everything that happened in a run. */
-export interface History {
+/** All operations of a run. */
+export interface History extends SessionLimits {
   operations: Operation[];
-  /** Spans in which the store may lose, by its own promise, what it has acknowledged. */
+  /** Spans in which the store's guarantees allow it to lose acknowledged writes. */
   lossy?: [from: number, to: number][];
-  /** Milliseconds until every server has noticed a revocation, where servers keep copies. Default: 0. */
-  noticedAfter?: number;
+  /** Spans in which the store's guarantees allow it to answer reads with an earlier state. */
+  stale?: [from: number, to: number][];
+}
+
+/** What ends sessions apart from requests, in milliseconds. */
+export interface SessionLimits {
+  /** Until a revocation is visible on every server, where servers cache sessions. Default: 0. */
+  visibleAfter?: number;
+  /** A session that no request uses for this long ends. Default: longer than the run. */
+  idleTimeout?: number;
+  /** A session of this age ends. Default: longer than the run. */
+  absoluteTimeout?: number;
 }
 
 export const REGISTERS = ["a", "b", "c"] as const;

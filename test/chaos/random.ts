@@ -1,17 +1,18 @@
-/** Numbers that look random and come again with the same seed. */
+// Random numbers from a seed.
+/** Pseudo-random numbers, which are the same for the same seed. */
 export interface Random {
-  /** From 0 to below 1. */
+  /** A number from 0 to less than 1. */
   (): number;
   /** A whole number from `low` to `high`, both included. */
   between(low: number, high: number): number;
-  /** Milliseconds up to `high`, short ones more often. */
+  /** Milliseconds up to `high`. Short pauses are more frequent. */
   pause(high: number): number;
   pick<Item>(items: readonly Item[]): Item;
-  /** One of the names, each as often as its weight says. */
+  /** One of the names, with a probability by its weight. */
   weighted<Name extends string>(weights: { readonly [key in Name]?: number }): Name;
 }
 
-/** `stream` gives each user of one seed numbers of its own. */
+/** Different streams of one seed give different numbers. */
 export function randomFrom(seed: number, stream = 0): Random {
   let state = (seed ^ Math.imul(stream + 1, 0x9e3779b1)) | 0;
   // Mulberry32.

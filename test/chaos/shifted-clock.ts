@@ -1,6 +1,7 @@
+// Shifts the clock of this process.
 let shift = 0;
 
-/** Lets `Date` be wrong by so many milliseconds in this process, as a clock is that was set. Timers don't notice. */
+/** Shifts `Date` by this many milliseconds, as if the clock had been set. Timers are not affected. */
 export function shiftClock(milliseconds: number): void {
   shift = milliseconds;
   globalThis.Date = ShiftedDate as DateConstructor;

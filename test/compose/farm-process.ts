@@ -1,10 +1,11 @@
+// A server process of the farm. Each POST adds 1 to the session's count.
+
 import { createServer } from "node:http";
 import { session } from "../../src/adapters/node.ts";
 import { createSessions } from "../../src/index.ts";
 import { SECRET } from "../support/stores.ts";
 import { storeOf } from "./spec.ts";
 
-// A server of the farm. Each POST adds one to the session's count.
 const sessions = createSessions<{ n: number; name: string }>({
   store: storeOf(JSON.parse(process.argv[2]!)),
   secret: SECRET,
@@ -19,7 +20,7 @@ const server = createServer(
 );
 server.listen(0, "127.0.0.1", () => process.send!((server.address() as { port: number }).port));
 
-// As a rolling restart ends a server: it takes no more requests, and finishes those that it has.
+// The graceful stop of a rolling restart: take no more requests, and finish the pending ones.
 process.on("message", () => {
   server.close(async () => {
     await sessions.close();

@@ -1,3 +1,5 @@
+// Changes the store of a farm of real processes, under load.
+
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -9,10 +11,10 @@ import { startRedis } from "../servers/redis.ts";
 import { Client, Farm } from "./farm.ts";
 import { type Spec, storeOf } from "./spec.ts";
 
-const CLIENTS = 12;
-const SLEEPERS = 150;
+const ACTIVE_CLIENTS = 12;
+const IDLE_CLIENTS = 150;
 
-test("a farm under load goes from file to redis to postgres: no request fails, no session is lost", async (t) => {
+test("a farm under load changes from file to redis to postgres: no request fails, and no session is lost", async (t) => {
   const [redisServer, postgresServer] = await Promise.all([startRedis(), startPostgres()]);
   const file: Spec = { file: join(tempDir("farm"), "sessions") };
   const redis: Spec = { redis: redisServer.url };
@@ -23,14 +25,14 @@ test("a farm under load goes from file to redis to postgres: no request fails, n
     await Promise.all([redisServer.stop(), postgresServer.stop()]);
   });
 
-  // Some work all the time; some sleep until the end; some log out when the store has changed once.
-  const sleepers = Array.from({ length: SLEEPERS }, () => new Client(farm));
-  const leavers = Array.from({ length: 20 }, () => new Client(farm));
-  await Promise.all([...sleepers, ...leavers].map((client) => client.post()));
+  // Active clients send requests all the time, idle ones nothing until the end. Leaving ones log out after the first change.
+  const idle = Array.from({ length: IDLE_CLIENTS }, () => new Client(farm));
+  const leaving = Array.from({ length: 20 }, () => new Client(farm));
+  await Promise.all([...idle, ...leaving].map((client) => client.post()));
   let isEnough = false;
-  const workers = Array.from({ length: CLIENTS }, () => new Client(farm));
-  const work = Promise.all(workers.map((worker) => worker.work(() => isEnough)));
-  work.catch(() => {}); // heard of below
+  const active = Array.from({ length: ACTIVE_CLIENTS }, () => new Client(farm));
+  const load = Promise.all(active.map((client) => client.postUntil(() => isEnough)));
+  load.catch(() => {}); // awaited below
 
   const change = async (from: Spec, to: Spec) => {
     await farm.restart({ migrating: { from, to, phase: "prepare" } });
@@ -42,15 +44,15 @@ test("a farm under load goes from file to redis to postgres: no request fails, n
     await farm.restart(to);
   };
   await change(file, redis);
-  await Promise.all(leavers.map((client) => client.logOut()));
+  await Promise.all(leaving.map((client) => client.logOut()));
   await change(redis, postgres);
   await sleep(300);
   isEnough = true;
-  await work;
+  await load;
 
-  for (const client of [...workers, ...sleepers, ...leavers]) assert.deepEqual(client.failures, []);
-  for (const client of [...workers, ...sleepers]) assert.equal(await client.count(), client.sent);
-  for (const client of leavers) assert.equal(await client.count(), undefined);
-  const sent = workers.reduce((sum, worker) => sum + worker.sent, 0);
-  assert.ok(sent > 1_000, `there was load: ${sent} requests`);
+  for (const client of [...active, ...idle, ...leaving]) assert.deepEqual(client.failures, []);
+  for (const client of [...active, ...idle]) assert.equal(await client.count(), client.sent);
+  for (const client of leaving) assert.equal(await client.count(), undefined);
+  const sent = active.reduce((sum, client) => sum + client.sent, 0);
+  assert.ok(sent > 1_000, `${sent} requests are too little load`);
 });

@@ -1,3 +1,5 @@
+// A farm of server processes behind a load balancer, and its clients.
+
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import type { Spec } from "./spec.ts";
@@ -6,13 +8,13 @@ interface Server {
   child: ChildProcess;
   url: string;
   /** Requests that it has not answered yet. */
-  busy: Set<Promise<unknown>>;
+  pending: Set<Promise<unknown>>;
 }
 
-/** Servers in processes of their own, and what sends each request to the next one. */
+/** Servers, each in its own process, and a load balancer that sends each request to the next server. */
 export class Farm {
   readonly #servers: Server[] = [];
-  #turn = 0;
+  #next = 0;
 
   static async start(specs: Spec[]): Promise<Farm> {
     const farm = new Farm();
@@ -20,20 +22,20 @@ export class Farm {
     return farm;
   }
 
-  /** Sends a request to the server whose turn it is. */
+  /** Sends a request to the next server. */
   async fetch(path: string, init: RequestInit): Promise<Response> {
-    const server = this.#servers[this.#turn++ % this.#servers.length]!;
+    const server = this.#servers[this.#next++ % this.#servers.length]!;
     const answer = fetch(server.url + path, init);
-    const done = answer.catch(() => {}).finally(() => server.busy.delete(done));
-    server.busy.add(done);
+    const done = answer.catch(() => {}).finally(() => server.pending.delete(done));
+    server.pending.add(done);
     return answer;
   }
 
-  /** One server after the other gets the new store, while the others go on. */
+  /** Restarts one server after the other with the new store, while the others go on. */
   async restart(spec: Spec): Promise<void> {
     for (const [index, old] of this.#servers.entries()) {
       this.#servers[index] = await startServer(spec);
-      await Promise.all(old.busy);
+      await Promise.all(old.pending);
       await stopServer(old);
     }
   }
@@ -46,7 +48,7 @@ export class Farm {
 async function startServer(spec: Spec): Promise<Server> {
   const child = fork(new URL("./farm-process.ts", import.meta.url), [JSON.stringify(spec)], { execArgv: [] });
   const [port] = await once(child, "message");
-  return { child, url: `http://127.0.0.1:${port}`, busy: new Set() };
+  return { child, url: `http://127.0.0.1:${port}`, pending: new Set() };
 }
 
 async function stopServer({ child }: Server): Promise<void> {
@@ -55,7 +57,7 @@ async function stopServer({ child }: Server): Promise<void> {
   await ended;
 }
 
-/** A browser that counts: each of its requests adds one to its session, some of them at the same time. */
+/** A browser. Each of its POST requests adds 1 to its session's count, some of them concurrently. */
 export class Client {
   readonly #farm: Farm;
   #cookie: string | undefined;
@@ -71,9 +73,9 @@ export class Client {
     await this.#request("/", "POST");
   }
 
-  /** Two at a time, until it is told that it is enough. */
-  async work(isEnough: () => boolean): Promise<void> {
-    await this.post(); // for the cookie
+  /** Sends two requests at a time until `isEnough` gives true. */
+  async postUntil(isEnough: () => boolean): Promise<void> {
+    await this.post(); // gets the cookie
     while (!isEnough()) await Promise.all([this.post(), this.post()]);
   }
 

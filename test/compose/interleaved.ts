@@ -1,7 +1,9 @@
+// Runs servers whose store calls interleave in a random, repeatable order.
+
 import { setImmediate as turnOfLoop } from "node:timers/promises";
 import type { SessionStore } from "../../src/store.ts";
 
-/** Random numbers that come again with the same seed. */
+/** A generator of whole numbers below a limit. The same seed gives the same numbers. */
 export function randomFrom(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -13,17 +15,17 @@ export function randomFrom(seed: number): (below: number) => number {
   };
 }
 
-/** A server of the farm, whose calls to its stores wait for their turn. */
+/** A server of the farm. Its calls to stores run when the random order lets them. */
 export interface Actor {
-  /** The store as this actor has it: every call is one step. */
+  /** The store as this actor uses it: every call is one step. */
   through(store: SessionStore): SessionStore;
-  /** True once it was killed: its calls never come back. */
-  readonly dead: boolean;
+  /** True once the actor is killed. Its pending call never settles. */
+  readonly isDead: boolean;
 }
 
 /**
- * Runs actors so that their calls to stores interleave as the random numbers say, one call at a time. Now and then one is
- * killed between two calls, as by kill -9. `afterStep` runs after each call.
+ * Runs actors so that their calls to stores interleave in a random order, one call at a time. Before one call in
+ * `killOneIn`, its actor is killed instead, as by kill -9; with 0, none is. `afterStep` runs after each call.
  */
 export async function interleave(
   random: (below: number) => number,
@@ -43,7 +45,7 @@ export async function interleave(
       });
     run({
       through: (store) => gated(store, step),
-      get dead() {
+      get isDead() {
         return dead.has(number);
       },
     })
@@ -51,7 +53,7 @@ export async function interleave(
       .finally(() => running--);
   }
   for (;;) {
-    // All that follows from the last step has happened when the loop has gone round.
+    // One turn of the event loop finishes everything that follows from the last step.
     await turnOfLoop();
     if (failures.length > 0) throw failures[0];
     if (running === dead.size) return;

@@ -1,10 +1,12 @@
+// Descriptions of composed stores, which other processes can make, too.
+
 import { failover, migrating, partitioned } from "../../src/compose/index.ts";
 import type { SessionStore } from "../../src/store.ts";
-import { file } from "../../src/stores/file.ts";
-import { postgres } from "../../src/stores/postgres.ts";
+import { file } from "../../src/stores/file/index.ts";
+import { postgres } from "../../src/stores/postgres/index.ts";
 import { redis } from "../../src/stores/redis/index.ts";
 
-/** A store as JSON, so that other processes can be told of it. */
+/** A store described in JSON, so that other processes can make it. */
 export type Spec =
   | { file: string }
   | { redis: string; keepExpired?: "1m" }
@@ -13,7 +15,7 @@ export type Spec =
   | { failover: { primary: Spec; standby: Spec } }
   | { migrating: { from: Spec; to: Spec; phase?: "prepare" | "move" } };
 
-/** Makes the store. What is described alike is one and the same store, as where a part stands in two composed ones. */
+/** Makes the store. Equal descriptions give the same object, as for a part that belongs to two composed stores. */
 export function storeOf(spec: Spec): SessionStore {
   const made = new Map<string, SessionStore>();
   function make(spec: Spec): SessionStore {

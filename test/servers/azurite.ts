@@ -1,18 +1,19 @@
+// Starts Azurite, the emulator of Azure Table storage.
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { freePort, launch, type ServerProcess, tempDir } from "./process.ts";
 
-/** Azurite's table service with throw-away data. It keeps them over `stop` and `start`, and may lose them on `kill`. */
+/** Azurite's table service with temporary data, which survives `stop` and `start`, but not always `kill`. */
 export interface AzuriteServer extends ServerProcess {
   readonly port: number;
   readonly account: string;
   readonly accountKey: string;
-  /** With the account's name, as every URL of the emulator has. */
+  /** Includes the account's name, as every URL of the emulator does. */
   readonly endpoint: string;
   readonly connectionString: string;
 }
 
-/** Starts the table service, and only that, on a free loopback port. */
+/** Starts only the table service, on a free loopback port. */
 export async function startAzurite(): Promise<AzuriteServer> {
   const port = await freePort();
   const service = join(
@@ -27,7 +28,7 @@ export async function startAzurite(): Promise<AzuriteServer> {
       ...["--location", tempDir("azurite"), "--tableHost", "127.0.0.1", "--tablePort", String(port)],
       ...["--silent", "--disableTelemetry", "--skipApiVersionCheck"],
     ],
-    // The signal on which it writes its data to disk before it exits.
+    // On this signal it writes its data to disk before it exits.
     stopSignal: "SIGINT",
     ready: () => fetch(`http://127.0.0.1:${port}/`).then(() => true),
   });
@@ -41,6 +42,6 @@ export async function startAzurite(): Promise<AzuriteServer> {
   });
 }
 
-// The emulator's own account, printed in its documentation and the same everywhere.
+// The emulator's public account, which its documentation names.
 const ACCOUNT = "devstoreaccount1";
 const KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";

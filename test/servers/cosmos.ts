@@ -1,3 +1,4 @@
+// Starts the Azure Cosmos DB emulator.
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { createRequire } from "node:module";
@@ -5,20 +6,20 @@ import { type FaultProxy, portOf, startFaultProxy } from "./fault-proxy.ts";
 import { makeCertificate } from "./redis.ts";
 
 /**
- * The Cosmos DB emulator with throw-away data, behind a proxy that can misbehave. Both run in this process, since the
- * emulator keeps its data in memory only: `stop` takes the proxy down, and the data are there again after `start`.
+ * The emulator with temporary data, behind a proxy that injects faults. Both run in this process. `stop` stops only the
+ * proxy, because the emulator keeps its data in memory: the data is available again after `start`.
  */
 export interface CosmosServer extends FaultProxy {
   readonly endpoint: string;
-  /** The emulator takes any. */
+  /** The emulator accepts any key. */
   readonly key: string;
-  /** What signs the certificate, in PEM. Only with `tls`. */
+  /** The authority that signs the certificate, in PEM. Only with `tls`. */
   readonly ca: string | undefined;
-  /** Stops both for good. */
+  /** Stops the proxy and the emulator. */
   close(): Promise<void>;
 }
 
-/** Starts the emulator on a free loopback port. With `tls`, it speaks https with a certificate made for this run. */
+/** Starts the emulator on a free loopback port. With `tls`, it uses https with a certificate made for this run. */
 export async function startCosmos({ tls = false } = {}): Promise<CosmosServer> {
   const emulator = createHttpServer({ keepAlive: true });
   emulator.keepAliveTimeout = 0;
@@ -28,7 +29,7 @@ export async function startCosmos({ tls = false } = {}): Promise<CosmosServer> {
   const pem = (file: string) => readFileSync(file, "utf8");
   const proxy = await startFaultProxy(portOf(emulator), {
     ...(certificate && { tls: { key: pem(certificate.key), cert: pem(certificate.cert) } }),
-    // Clients follow the addresses that the account names, and the emulator names its own.
+    // Clients follow the addresses in the account's answer, where the emulator puts its own.
     rewrite: ({ path }, body, port) =>
       path === "/"
         ? body.toString().replaceAll(/https:\/\/127\.0\.0\.1:\d+\//g, `${scheme}://127.0.0.1:${port}/`)

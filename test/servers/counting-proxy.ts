@@ -1,3 +1,4 @@
+// A TCP proxy that counts round trips.
 import { connect, createServer, type Socket } from "node:net";
 import { portOf } from "./fault-proxy.ts";
 
@@ -9,14 +10,14 @@ export interface CountingProxy {
 }
 
 /**
- * Passes bytes on to a server and counts round trips, whatever the protocol: one for each time that a client speaks
- * after the server did, and one for its first word. Meant for one request at a time.
+ * Forwards bytes to a server and counts round trips of any protocol: one when a client first sends, and one each time that
+ * it sends after the server has. For one request at a time.
  */
 export async function startCountingProxy(target: number): Promise<CountingProxy> {
   let trips = 0;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
-    let clientSpeaks = false;
+    let isClientSending = false;
     const upstream = connect(target, "127.0.0.1");
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
@@ -28,12 +29,12 @@ export async function startCountingProxy(target: number): Promise<CountingProxy>
       });
     }
     client.on("data", (bytes) => {
-      if (!clientSpeaks) trips++;
-      clientSpeaks = true;
+      if (!isClientSending) trips++;
+      isClientSending = true;
       upstream.write(bytes);
     });
     upstream.on("data", (bytes) => {
-      clientSpeaks = false;
+      isClientSending = false;
       client.write(bytes);
     });
   });

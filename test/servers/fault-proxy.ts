@@ -1,3 +1,4 @@
+// An HTTP proxy that injects faults.
 import http from "node:http";
 import https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
@@ -20,8 +21,8 @@ export interface ProxiedAnswer {
 }
 
 /**
- * What to do with a request: answer it in the server's place, cut the connection before it reaches the server, let the
- * server do it and cut the connection instead of answering, answer late, or change the answer. Nothing: let it pass.
+ * What to do with a request: answer it instead of the server, cut the connection before the request reaches the server,
+ * forward it and cut the connection instead of answering, answer late, or change the answer. Undefined forwards it.
  */
 export type Fault =
   | Partial<ProxiedAnswer>
@@ -31,24 +32,24 @@ export type Fault =
   | ((answer: ProxiedAnswer) => ProxiedAnswer)
   | undefined;
 
-/** A loopback server in front of another one, which misbehaves on demand. It counts what passes. */
+/** A loopback server in front of another one. It injects faults on demand and records requests. */
 export interface FaultProxy {
   readonly port: number;
-  /** What it was asked, in order. Empty it with `requests.length = 0`. */
+  /** All requests, in order. Empty it with `requests.length = 0`. */
   readonly requests: ProxiedRequest[];
-  /** How many connections are open. */
+  /** The number of open connections. */
   readonly connections: number;
-  /** Asked for each request while it is set. */
+  /** Called for each request while it is set. */
   fault: ((request: ProxiedRequest) => Fault) | undefined;
-  /** Refuses connections, and cuts those that are open, as a server does that goes down. */
+  /** Refuses new connections and cuts the open ones, as a server does that goes down. */
   stop(): Promise<void>;
   start(): Promise<void>;
 }
 
 export interface FaultProxyOptions {
-  /** Speak https. */
+  /** Serve https. */
   tls?: { key: string; cert: string };
-  /** Changes answers for good; undefined leaves one as it is. */
+  /** Changes every answer. Undefined leaves an answer as it is. */
   rewrite?: (request: ProxiedRequest, body: Buffer | string, port: number) => string | undefined;
 }
 
@@ -60,7 +61,7 @@ export async function startFaultProxy(target: number, { tls, rewrite }: FaultPro
     handle(request, response).catch(() => response.destroy());
   };
   const server = tls ? https.createServer(tls, listener) : http.createServer(listener);
-  // A connection that ends just when it is used again is a fault that no test asked for.
+  // An idle connection that ends just when it is used again would be a fault that no test asked for.
   server.keepAliveTimeout = 0;
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);

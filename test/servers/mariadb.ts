@@ -1,8 +1,9 @@
+// Starts MariaDB.
 import { join } from "node:path";
 import { ownedDir, serverUser } from "./postgres.ts";
 import { freePort, launch, run, type ServerProcess } from "./process.ts";
 
-/** A MariaDB server with throw-away data, for the user `root` with no password, and a database `test`. */
+/** A MariaDB server with temporary data, the user `root` without password, and the database `test`. */
 export interface MariadbServer extends ServerProcess {
   readonly url: string;
   readonly port: number;
@@ -13,7 +14,7 @@ export async function startMariadb(settings: Record<string, string> = {}): Promi
   const user = serverUser("mysql");
   const dir = ownedDir("mariadb", user);
   const data = join(dir, "data");
-  // Its own: a server that starts removes what others keep in a common one.
+  // A separate directory: a starting server removes the files of others from a shared one.
   const tmpdir = `--tmpdir=${dir}`;
   await run(
     "mariadb-install-db",

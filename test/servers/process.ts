@@ -1,3 +1,4 @@
+// Runs servers with temporary data, for tests, the demo and the benchmark.
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -5,48 +6,47 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How to run a server: for tests, the demo and the benchmark, which all need real ones with throw-away data. */
 export interface LaunchOptions {
-  /** For messages, such as "redis-server on port 20123". */
+  /** The name in messages, such as "redis-server on port 20123". */
   name: string;
   command: string;
   args: string[];
-  /** True once the server answers. A throw counts as "not yet". */
+  /** True once the server answers. An error counts as false. */
   ready: () => boolean | Promise<boolean>;
   /** Default: this process's. */
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** The user to run as, for servers that refuse root. */
+  /** The user and group of the process, for servers that refuse root. */
   uid?: number;
   gid?: number;
-  /** What asks the server to stop. Default: SIGTERM. */
+  /** The signal that asks the server to stop. Default: SIGTERM. */
   stopSignal?: NodeJS.Signals;
-  /** Milliseconds until a server that does not get ready is an error. Default: 30,000. */
+  /** Milliseconds within which the server must be ready. Default: 30,000. */
   timeout?: number;
 }
 
-/** A running server. It also dies with this process, unless this process is killed with SIGKILL. */
+/** A server that can be stopped and started again. It ends with this process, except on SIGKILL. */
 export interface ServerProcess {
   /** Changes with `start` and `restart`. */
   readonly pid: number;
   readonly running: boolean;
-  /** What it printed so far. */
+  /** The output so far. */
   output(): string;
-  /** Asks it to stop, and kills it if it has not done so within 5 s. */
+  /** Asks the server to stop, and kills it after 5 s. */
   stop(): Promise<void>;
-  /** SIGKILL, to it and its children. */
+  /** Sends SIGKILL to the server and its children. */
   kill(): Promise<void>;
-  /** Starts it again, with the same arguments. Resolves when it is ready. */
+  /** Starts the server again with the same arguments. Resolves when it is ready. */
   start(): Promise<void>;
   /** `stop`, then `start`. */
   restart(): Promise<void>;
-  /** SIGSTOP: connections stay open and nothing answers. */
+  /** Sends SIGSTOP: connections stay open, and nothing answers. */
   pause(): void;
-  /** SIGCONT. */
+  /** Sends SIGCONT. */
   resume(): void;
 }
 
-/** Starts a server and resolves when it is ready. Rejects with what it printed if it exits or takes too long. */
+/** Starts a server and resolves when it is ready. Rejects with its output if it exits or takes too long. */
 export async function launch(options: LaunchOptions): Promise<ServerProcess> {
   const log = join(tempDir("log"), "output");
   let pid = 0;
@@ -68,7 +68,7 @@ export async function launch(options: LaunchOptions): Promise<ServerProcess> {
     signal("SIGCONT");
     signal(name, group);
     const timer = setTimeout(signal, 5_000, "SIGKILL");
-    // Whoever waits for the end of a server that is slow to die must not end first.
+    // This process must not exit while it waits for a server that ends slowly.
     child.ref();
     await exited;
     clearTimeout(timer);
@@ -76,7 +76,7 @@ export async function launch(options: LaunchOptions): Promise<ServerProcess> {
 
   async function start(): Promise<void> {
     const file = openSync(log, "a");
-    // Its own process group, so that a server's workers die with it.
+    // A separate process group, so that a server's workers are killed with it.
     const started = spawn(options.command, options.args, {
       stdio: ["ignore", file, file],
       detached: true,
@@ -143,8 +143,8 @@ export async function launch(options: LaunchOptions): Promise<ServerProcess> {
 }
 
 /**
- * A loopback port that is free now. Below the kernel's range for outgoing connections, so that it is still free when
- * a stopped server wants it back, and a client that keeps trying it cannot connect to itself.
+ * A free loopback port. It lies below the kernel's range for outgoing connections, so that it is still free when a stopped
+ * server starts again, and a client that keeps trying it cannot connect to itself.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -163,7 +163,7 @@ export function tempDir(name = "data"): string {
   return dir;
 }
 
-/** Asks every few milliseconds until the answer is true. A throw counts as "not yet"; the last is in the error. */
+/** Calls `check` every few milliseconds until it is true. An error counts as false; the last one is in the rejection. */
 export async function waitFor(what: string, check: () => boolean | Promise<boolean>, timeout = 30_000): Promise<void> {
   const until = Date.now() + timeout;
   let last: unknown;
@@ -179,7 +179,7 @@ export async function waitFor(what: string, check: () => boolean | Promise<boole
   }
 }
 
-/** Runs a command to its end and gives what it printed. Rejects with that if it fails. */
+/** Runs a command and resolves with its output. Rejects with the output if it fails. */
 export async function run(
   command: string,
   args: string[],
@@ -205,12 +205,12 @@ export async function run(
   return printed;
 }
 
-/** Says what to do about a program that is not there. */
+/** Names the installation command if the program is missing. */
 function spawnError(command: string, error: NodeJS.ErrnoException): Error {
   return error.code === "ENOENT" ? new Error(`${command} is missing: "npm run servers" installs the servers`) : error;
 }
 
-/** Ends a wait at once. */
+/** Ends a `waitFor` immediately. */
 class Fatal extends Error {}
 
 const given = new Set<number>();
@@ -238,7 +238,7 @@ process.once("exit", () => {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => {
-    // A program with a handler of its own decides when to exit.
+    // A program with its own handler decides when to exit.
     if (process.listenerCount(signal) === 0) process.exit(128 + { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }[signal]);
   });
 }

@@ -1,32 +1,33 @@
+// Starts Redis: single servers, Clusters and Sentinel.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, launch, run, type ServerProcess, tempDir, waitFor } from "./process.ts";
 
 export interface RedisServerOptions {
-  /** Default: a free one. */
+  /** Default: a free port. */
   port?: number;
   /** Serve TLS only, with a certificate made for this run. Default: false. */
   tls?: boolean;
-  /** Default: none needed. */
+  /** Default: no password is needed. */
   password?: string;
-  /** An ACL user that may do what a session store needs, while the default user may do nothing. Needs `password`. */
+  /** An ACL user with only the permissions of a session store. Disables the default user, and needs `password`. */
   user?: string;
   /** More lines for redis.conf. */
   config?: string[];
 }
 
 export interface RedisServer extends ServerProcess {
-  /** With user, password and protocol. */
+  /** The URL with user, password and protocol. */
   readonly url: string;
   readonly host: string;
   readonly port: number;
-  /** What signs the server's certificate, in PEM. Only with `tls`. */
+  /** The authority that signs the server's certificate, in PEM. Only with `tls`. */
   readonly ca: string | undefined;
-  /** Runs redis-cli and gives what it printed. */
+  /** Runs redis-cli and resolves with its output. */
   cli(...args: string[]): Promise<string>;
 }
 
-/** One redis-server, keeping nothing on disk. */
+/** Starts one redis-server, which by default keeps nothing on disk. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const port = options.port ?? (await freePort());
   const { tls = false, user, password } = options;
@@ -39,7 +40,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     `dir ${dir}`,
     'save ""',
     "appendonly no",
-    // Faster failure detection and expiry than the defaults, so that tests need not wait.
+    // Failure detection and expiry are faster than by default, so that tests need not wait.
     "hz 100",
     ...(certificate
       ? [
@@ -57,7 +58,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       : [
           "user default off",
           `user admin on >${admin} ~* &* +@all`,
-          `user ${user} on >${password} resetkeys ~coatcheck:* resetchannels &coatcheck:* -@all +@read +@write +@pubsub +@connection +@scripting`,
+          `user ${user} on >${password} resetkeys ~coatcheck:* resetchannels &coatcheck:* -@all +@read +@write +@pubsub +@connection +@scripting +time`,
         ]),
     ...(options.config ?? []),
   ];
@@ -89,15 +90,15 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
 }
 
 export interface RedisCluster {
-  /** One for each master. */
+  /** One URL for each master. */
   readonly urls: string[];
   readonly nodes: RedisServer[];
-  /** Starts what is stopped, and waits until the Cluster serves all slots. */
+  /** Starts the stopped nodes, and waits until the Cluster serves all slots. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Masters without replicas, each with its share of the slots. `config`: more lines for every redis.conf. */
+/** Starts masters without replicas, each with its share of the slots. `config`: more lines for every redis.conf. */
 export async function startRedisCluster(masters = 3, config: string[] = []): Promise<RedisCluster> {
   const ports: number[] = [];
   for (let i = 0; i < masters * 2; i++) ports.push(await freePort());
@@ -109,7 +110,7 @@ export async function startRedisCluster(masters = 3, config: string[] = []): Pro
           "cluster-enabled yes",
           `cluster-port ${ports[masters + i]}`,
           "cluster-node-timeout 2000",
-          // A stopped node must not take the others' slots down with it.
+          // A stopped node must not make the others' slots unavailable.
           "cluster-require-full-coverage no",
           ...config,
         ],
@@ -148,18 +149,18 @@ export async function startRedisCluster(masters = 3, config: string[] = []): Pro
 }
 
 export interface RedisSentinel {
-  /** What the sentinels call the master. */
+  /** The sentinels' name of the master. */
   readonly name: string;
   /** `host:port` of each sentinel. */
   readonly sentinels: string[];
-  /** The first is the master at the start. */
+  /** The first one is the master at the start. */
   readonly nodes: RedisServer[];
-  /** The port of the node that the sentinels call master now. */
+  /** The port of the current master. */
   masterPort(): Promise<number>;
   stop(): Promise<void>;
 }
 
-/** One master, one replica, and three sentinels that fail over within about a second. */
+/** Starts one master, one replica, and three sentinels that fail over within about a second. */
 export async function startSentinel(): Promise<RedisSentinel> {
   const name = "sessions";
   const master = await startRedis({ config: ["repl-diskless-sync-delay 0"] });
@@ -217,7 +218,7 @@ export async function startSentinel(): Promise<RedisSentinel> {
 
 let certificate: Promise<{ ca: string; cert: string; key: string }> | undefined;
 
-/** A certificate for localhost and 127.0.0.1 with an authority of its own; files, good for a day. Made once a run. */
+/** Files of a certificate for localhost and 127.0.0.1 and its authority, valid for a day. Made once in each process. */
 export function makeCertificate(): Promise<{ ca: string; cert: string; key: string }> {
   certificate ??= (async () => {
     const dir = join(tempDir("tls"), "certificates");

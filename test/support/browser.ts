@@ -1,13 +1,14 @@
+// A browser that uses the core directly, without HTTP.
 import type { Mode, Session, Sessions } from "../../src/index.ts";
 
-/** A browser as far as the core sees one: it sends the cookie it has, and keeps the one it gets. */
+/** Sends its cookies and keeps those that it gets. */
 export class Browser<Data extends object> {
   readonly #sessions: Sessions<Data>[];
   #turn = 0;
-  /** The Cookie header that it sends. */
+  /** The Cookie header of its requests. */
   cookie: string | undefined;
 
-  /** With several sessions, requests go round them, as a load balancer sends them. */
+  /** With several `Sessions`, requests go to them by turns, as from a load balancer. */
   constructor(...sessions: Sessions<Data>[]) {
     this.#sessions = sessions;
   }
@@ -17,21 +18,21 @@ export class Browser<Data extends object> {
     return sessions.open(this.cookie, mode === undefined ? {} : { mode });
   }
 
-  /** A request from its beginning to its end. Gives the `Set-Cookie` values of the answer. */
+  /** Makes a whole request. Resolves with the `Set-Cookie` values of the answer. */
   async request(handler: (session: Session<Data>) => unknown, mode?: Mode): Promise<string[]> {
     const session = await this.open(mode);
     await handler(session);
     return this.end(session);
   }
 
-  /** The end of a request. */
+  /** Ends a request: commits, and keeps the cookies. */
   async end(session: Session<Data>): Promise<string[]> {
     const cookies = await session.commit();
     this.keep(cookies);
     return cookies;
   }
 
-  /** Takes what an answer says of its cookies. */
+  /** Applies the `Set-Cookie` values of an answer. */
   keep(setCookies: string[]): void {
     for (const setCookie of setCookies) {
       const cookie = setCookie.split(";")[0]!;
@@ -42,7 +43,7 @@ export class Browser<Data extends object> {
     }
   }
 
-  /** What the session holds, as a fresh request sees it. */
+  /** The contents of the session, as a new request reads them. */
   async contents(): Promise<Record<string, unknown>> {
     const session = await this.open("readonly");
     return structuredClone({ ...session.data }) as Record<string, unknown>;

@@ -1,16 +1,17 @@
+// Starts counting servers (fixtures/counter), and browsers that use them.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { fileURLToPath } from "node:url";
-import type { Setup, Told } from "../fixtures/counter/server.ts";
+import type { ServerMessage, Setup } from "../fixtures/counter/server.ts";
 
-/** A counting server, in a process of its own. */
+/** A counting server, in its own process. */
 export interface CounterServer {
   readonly port: number;
   readonly child: ChildProcess;
-  /** What became of its store, in order. */
-  readonly told: Told[];
-  /** Resolves with its exit code once it has ended. */
+  /** The events of its store, in order. */
+  readonly messages: ServerMessage[];
+  /** Resolves with the exit code when the process has ended. */
   readonly exited: Promise<number | null>;
 }
 
@@ -18,30 +19,31 @@ const SERVER = fileURLToPath(new URL("../fixtures/counter/server.ts", import.met
 
 export async function startCounter(setup: Setup): Promise<CounterServer> {
   const child = fork(SERVER, [JSON.stringify(setup)]);
-  const told: Told[] = [];
+  const messages: ServerMessage[] = [];
   const exited = once(child, "exit").then(([code]) => code as number | null);
   const [first] = (await Promise.race([
     once(child, "message"),
     exited.then((code) => Promise.reject(new Error(`the server exited with ${code}`))),
   ])) as [{ port: number }];
-  child.on("message", (message: Told) => told.push(message));
-  return { port: first.port, child, told, exited };
+  child.on("message", (message: ServerMessage) => messages.push(message));
+  return { port: first.port, child, messages, exited };
 }
 
 export interface Reply {
-  /** Undefined: the connection broke, or was refused. */
+  /** Undefined if the connection was refused or broken. */
   status: number | undefined;
   body: string;
   headers: Record<string, unknown>;
   milliseconds: number;
 }
 
-/** A browser with one session, which it uses on every server. */
+/** A browser that uses one session on every server. */
 export class CountingBrowser {
   readonly #agent = new Agent({ keepAlive: true });
   cookie: string | undefined;
-  /** How many of its increments were answered 200, and how many were not. */
+  /** How many increments were answered with 200. */
   saved = 0;
+  /** How many increments were not. */
   failed = 0;
 
   async get(port: number): Promise<Reply> {

@@ -1,15 +1,16 @@
+// A farm of servers in one process, for tests of exclusive mode.
 import assert from "node:assert/strict";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Session, SessionsOptions } from "../../src/index.ts";
-import { memory } from "../../src/stores/memory.ts";
+import { memory } from "../../src/stores/memory/index.ts";
 import { Browser } from "./browser.ts";
 import { type Data, named, setUp } from "./set-up.ts";
 import { type Operation, type WatchedStore, watched } from "./stores.ts";
 
-/** Milliseconds: the shortest that there is. */
+/** Milliseconds: the shortest lease that is allowed. */
 export const LEASE = 1_000;
 
-/** Servers of one farm, and a browser whose session holds `n: 0`. */
+/** Servers that share one store, and a browser whose session holds `n: 0`. */
 export async function farm(
   servers: number,
   exclusive: SessionsOptions<Data>["exclusive"] = {},
@@ -23,13 +24,13 @@ export async function farm(
   const browser = new Browser<Data>(...all.map(({ sessions }) => sessions));
   await browser.request((session) => session.set("n", 0));
   store.calls.length = 0;
-  /** On a server of the test's choice; `browser.open` goes round them. */
+  /** Opens the session on this server; `browser.open` uses all servers by turns. */
   const openAt = (server: number): Promise<Session<Data>> =>
     all[server]!.sessions.open(browser.cookie, { mode: "exclusive" });
   return { store, browser, servers: all, openAt };
 }
 
-/** Reads, takes its time, and writes what follows: wrong unless it is alone. */
+/** Reads, waits, and writes: loses updates unless it has the session to itself. */
 export async function increment(browser: Browser<Data>): Promise<void> {
   const session = await browser.open("exclusive");
   const n = session.get("n") as number;
@@ -46,7 +47,7 @@ export async function settledWithin(promise: Promise<unknown> | unknown[], milli
   return Promise.race([settled, sleep(milliseconds, false)]);
 }
 
-/** The next call of this kind waits in front of the store until it is let through. */
+/** Holds the next call of this operation before the store, until `pass` is called. */
 export function stall(store: WatchedStore, operation: Operation): { reached: Promise<void>; pass(): void } {
   const reached = Promise.withResolvers<void>();
   const passed = Promise.withResolvers<void>();
@@ -59,7 +60,7 @@ export function stall(store: WatchedStore, operation: Operation): { reached: Pro
   return { reached: reached.promise, pass: passed.resolve };
 }
 
-/** From now on, calls of this kind fail. */
+/** Makes all calls of this operation fail. */
 export function fail(store: WatchedStore, operation: Operation): void {
   store.before = (called) => {
     if (called === operation) throw new Error("the test cuts the connection");
@@ -70,7 +71,7 @@ export function repair(store: WatchedStore): void {
   store.before = store.after = undefined;
 }
 
-/** Another server gets the session at once: nobody was waited for, and no lease had to run out. */
+/** Asserts that another server gets the session without waiting, and without a takeover of an expired lease. */
 export async function assertFree({ browser, servers, openAt }: Awaited<ReturnType<typeof farm>>): Promise<void> {
   const other = servers.length - 1;
   const before = named(servers[other]!.events, "wait").length;

@@ -1,6 +1,7 @@
+// Sessions for tests: their events are recorded, and their clock can be moved.
 import type { TestContext } from "node:test";
+import { ticketSigner } from "../../src/cookies/ticket.ts";
 import { createSessions, type SessionEvents, type SessionsOptions } from "../../src/index.ts";
-import { ticketOffice } from "../../src/ticket.ts";
 import { Browser } from "./browser.ts";
 import { SECRET, type WatchedStore, watched } from "./stores.ts";
 
@@ -21,7 +22,7 @@ const EVENTS = [
   "storeError",
 ] as const;
 
-/** Sessions in a sealed, guarded store whose calls are counted, and everything that they report. */
+/** Sessions over a store whose calls are recorded, with all of their events. Values are sealed, and calls have time limits. */
 export function setUp(options: SessionsOptions<Data> = {}, store: WatchedStore = watched()) {
   const sessions = createSessions<Data>({ store, secret: SECRET, sweepInterval: false, ...options });
   const events: Reported[] = [];
@@ -41,12 +42,12 @@ export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 /** The store key of the ticket that a browser holds. */
 export function key(browser: Browser<Data>): string {
-  return ticketOffice([SECRET]).check(browser.cookie!.split("=")[1]!)!.key;
+  return ticketSigner([SECRET]).verify(/(?:^|; )(?:__Host-)?sid=([\w-]{40})/.exec(browser.cookie!)![1]!)!.key;
 }
 
 export const MINUTE = 60_000;
 
-/** Lets the test move the clock: the store's and the core's, but no timers. */
+/** Lets the test move `Date` forward, for the store and the core. Timers are not affected. */
 export function clock(t: TestContext): (milliseconds: number) => void {
   t.mock.timers.enable({ apis: ["Date"], now: 1_700_000_000_000 });
   return (milliseconds) => t.mock.timers.tick(milliseconds);

@@ -1,5 +1,7 @@
+// A store for tests: its calls are recorded, and can be delayed or made to fail.
 import type { SessionStore } from "../../src/store.ts";
-import { memory } from "../../src/stores/memory.ts";
+import { memory } from "../../src/stores/memory/index.ts";
+import { isSessionKey } from "../../src/util/side-records.ts";
 
 export const SECRET = "a secret of the tests, long enough to be taken";
 export const OTHER_SECRET = "another secret of the tests, just as long as it";
@@ -9,17 +11,17 @@ export type Operation = "read" | "create" | "update" | "delete" | "touch" | "lis
 export interface WatchedStore extends SessionStore {
   /** Every call, in order. */
   readonly calls: Operation[];
-  /** Runs before the call reaches the store: may wait, or throw. */
+  /** Runs before the call reaches the store. It may wait or throw. */
   before: ((operation: Operation, key: string) => unknown) | undefined;
-  /** Runs after the store has done it, before the answer is given: may wait, or throw. */
+  /** Runs after the store's answer, before the call resolves. It may wait or throw. */
   after: ((operation: Operation, key: string) => unknown) | undefined;
-  /** The bytes of each session, as the store got them last. */
+  /** The last bytes of each session that the store accepted. */
   readonly rows: Map<string, Uint8Array>;
 }
 
 /**
- * A memory store that is not `inProcess`, so the core seals what it keeps and guards its calls, as with a database.
- * It does not extend the expiry on a read, as most databases do not.
+ * A memory store that is not `inProcess`, so the core seals its values and limits the time of its calls, as with a database.
+ * Like most databases, it does not extend the expiry on a read.
  */
 export function watched(inner: SessionStore = memory()): WatchedStore {
   const rows = new Map<string, Uint8Array>();
@@ -42,14 +44,14 @@ export function watched(inner: SessionStore = memory()): WatchedStore {
     create: (key, session) =>
       call("create", key, async () => {
         const answer = await inner.create(key, session);
-        // Without bytes it is no session, but a note; see replaced.ts.
-        if (answer !== "exists" && session.value.length > 0) rows.set(key, new Uint8Array(session.value));
+        if (answer !== "exists" && isSessionKey(key)) rows.set(key, new Uint8Array(session.value));
         return answer;
       }),
     update: (key, session, ifVersion) =>
       call("update", key, async () => {
         const answer = await inner.update(key, session, ifVersion);
-        if (answer !== "gone" && answer !== "conflict") rows.set(key, new Uint8Array(session.value));
+        if (answer !== "gone" && answer !== "conflict" && isSessionKey(key))
+          rows.set(key, new Uint8Array(session.value));
         return answer;
       }),
     delete: (key, ifVersion) =>

@@ -1,18 +1,21 @@
-import type { Attributes } from "./attributes.ts";
-import type { Chosen, Surroundings } from "./providers.ts";
+// Reads the Cosmos DB provider of ASP.NET.
 
-const OWN_PARTITIONS = "each session is a partition of its own, by /id.";
+import { NOT_SHOWN, printable } from "../../errors.ts";
+import { type Attributes, ignoreKeepAlive } from "./attributes.ts";
+import type { ProviderContext, ProviderResult } from "./provider.ts";
+
+const OWN_PARTITIONS = "each session has its own partition, by the key /id.";
 
 /**
  * Microsoft.AspNet.SessionState.CosmosDBSessionStateProviderAsync.
  * @see https://github.com/aspnet/AspNetSessionState/blob/main/docs/CosmosDBSessionStateProviderAsync.md
  */
-export function cosmosProvider(attributes: Attributes, { settings }: Surroundings): Chosen {
+export function cosmosProvider(attributes: Attributes, { settings }: ProviderContext): ProviderResult {
   const endpoint = namedSetting("cosmosDBEndPointSettingKey");
   if (endpoint !== undefined && !URL.canParse(endpoint)) {
     attributes.refuse(
       "cosmosDBEndPointSettingKey",
-      `names the app setting "${endpoint}": expected the account's URL there.`,
+      `names an app setting whose value is ${printable(endpoint)}: expected the URL of the account.`,
     );
   }
   const key = namedSetting("cosmosDBAuthKeySettingKey");
@@ -24,7 +27,10 @@ export function cosmosProvider(attributes: Attributes, { settings }: Surrounding
 
   const throughput = attributes.number("offerThroughput", 0) ?? 5000;
   if (throughput > 0 && throughput < 400) {
-    attributes.refuse("offerThroughput", `is "${throughput}": expected at least 400, or 0 for the database's own.`);
+    attributes.refuse(
+      "offerThroughput",
+      `is "${throughput}": expected at least 400, or 0 for the database's throughput.`,
+    );
   }
   const consistencyLevel = attributes.oneOf("consistencyLevel", [
     "Strong",
@@ -45,16 +51,20 @@ export function cosmosProvider(attributes: Attributes, { settings }: Surrounding
 
   attributes.ignore(
     "connectionMode",
-    "Microsoft's client for Node.js goes through the gateway, over https.",
+    "Microsoft's client for Node.js always uses the gateway mode, over https.",
     (mode) => mode.toLowerCase() !== "gateway",
   );
   attributes.ignore(
     "connectionProtocol",
-    "Microsoft's client for Node.js speaks https.",
+    "Microsoft's client for Node.js always uses https.",
     (protocol) => protocol.toLowerCase() !== "https",
   );
   for (const name of ["partitionKey", "partitionKeyPath"]) {
-    attributes.ignore(name, `${OWN_PARTITIONS} A container with another key is refused.`, (path) => path !== "/id");
+    attributes.ignore(
+      name,
+      `${OWN_PARTITIONS} A container with another partition key is refused.`,
+      (path) => path !== "/id",
+    );
   }
   attributes.ignore("partitionNumUsedByProvider", OWN_PARTITIONS, (number) => number !== "*");
   ignoreKeepAlive(attributes);
@@ -74,11 +84,11 @@ export function cosmosProvider(attributes: Attributes, { settings }: Surrounding
       ...(maxThrottleRetries !== undefined && { maxThrottleRetries }),
       maxThrottleWait: maxThrottleWait * 1000,
     },
-    // A call that is throttled may take its retries.
+    // Leaves a throttled call the time for its retries.
     sessions: { storeTimeout: (requestTimeout + maxThrottleWait) * 1000 },
   };
 
-  /** The value of the app setting whose name the attribute gives, in brackets or without. */
+  /** The value of the app setting that the attribute names, with or without brackets. */
   function namedSetting(name: string): string | undefined {
     const setting = attributes.text(name)?.replace(/^\[(.*)\]$/, "$1");
     if (setting === undefined) {
@@ -87,9 +97,11 @@ export function cosmosProvider(attributes: Attributes, { settings }: Surrounding
     }
     const value = settings.appSetting(setting, { named: true });
     if (value) return value;
+    const shown = printable(setting);
+    const example = shown === NOT_SHOWN ? "<name>" : setting;
     attributes.refuse(
       name,
-      `names the app setting "${setting}", which is neither in <appSettings> nor in the environment (APPSETTING_${setting} or ${setting}).`,
+      `names the app setting ${shown}, which is neither in <appSettings>${settings.encryptedNote("appSettings")} nor in the environment (APPSETTING_${example} or ${example}).`,
     );
     return undefined;
   }
@@ -98,12 +110,4 @@ export function cosmosProvider(attributes: Attributes, { settings }: Surrounding
     const text = attributes.text(name);
     return text && settings.expand(text, attributes.at(name));
   }
-}
-
-export function ignoreKeepAlive(attributes: Attributes): void {
-  attributes.ignore(
-    "skipKeepAliveWhenUnused",
-    "every request that opens a session keeps it alive, by a write once in a tenth of the timeout.",
-    (value) => value.toLowerCase() !== "false",
-  );
 }

@@ -1,39 +1,35 @@
+// The entry point for a web.config: fromWebConfig.
+
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type ConfigOptions, type Configuration, type ConfiguredOptions } from "../build.ts";
-import type { Environment } from "../environment.ts";
-import { ConfigError } from "../errors.ts";
-import { readSections } from "./sections.ts";
-import { readSessionState } from "./session-state.ts";
-import { Settings } from "./settings.ts";
+import { checkNames, type OptionNames } from "../../util/option-names.ts";
+import { build, CONFIG_NAMES, type ConfigOptions, type ConfiguredOptions } from "../build.ts";
+import { readConfiguration, type Transforms } from "./read.ts";
 
-/**
- * Reads the `<sessionState>` of an ASP.NET web.config, and gives what does the same here:
- * `createSessions(await fromWebConfig("web.config"))`. The environment goes over app settings and connection strings as in
- * Azure App Service. The secret is the app setting `coatcheck:secret`, the variable `SESSION_SECRET`, or the validationKey of
- * `<machineKey>`. Needs the package `fast-xml-parser`, and for SQL Server `@tediousjs/connection-string`.
- *
- * @throws ConfigError naming everything that can't be had here, and why.
- */
-export async function fromWebConfig(file: string | URL, options: ConfigOptions = {}): Promise<ConfiguredOptions> {
-  const path = resolve(file instanceof URL ? fileURLToPath(file) : file);
-  const configuration = await readWebConfig(path, options.env ?? process.env);
-  return build(configuration, basename(path), dirname(path), options.onWarning);
+export interface WebConfigOptions extends ConfigOptions {
+  /**
+   * A transformation to apply first, such as `"Web.Release.config"`, or several in their order. A path is relative to the
+   * folder of the web.config. What concerns sessions is applied or refused by name. Default: none.
+   */
+  transform?: Transforms;
 }
 
-/** What the file says, before any store is made. */
-export async function readWebConfig(path: string, env: Environment): Promise<Configuration> {
-  const problems = new Set<string>();
-  const warnings = new Set<string>();
-  const report = {
-    problem: (text: string) => void problems.add(text),
-    warn: (text: string) => void warnings.add(text),
-  };
-  const file = await readSections(path, report);
-  const appSettings = file.list("appSettings", "key", "value");
-  const connectionStrings = file.list("connectionStrings", "name", "connectionString");
-  const settings = new Settings(appSettings, connectionStrings, env, report);
-  const read = await readSessionState(file, settings, env, report);
-  if (problems.size > 0) throw new ConfigError(basename(path), [...problems]);
-  return { ...read, warnings: [...warnings] };
+const NAMES: OptionNames<WebConfigOptions> = { ...CONFIG_NAMES, transform: true };
+
+/**
+ * Reads the `<sessionState>` of an ASP.NET web.config: `createSessions(await fromWebConfig("web.config"))`.
+ *
+ * Variables of the environment override app settings and connection strings, as in Azure App Service. They also stand in
+ * for sections that are encrypted for Windows. The secret is the app
+ * setting `coatcheck:secret`, or else the variable `SESSION_SECRET`, or else the validationKey of `<machineKey>`. Needs the
+ * package `fast-xml-parser`, and for SQL Server `@tediousjs/connection-string`.
+ *
+ * @throws ConfigError with every setting that is wrong or not supported, and why.
+ * @throws CoatcheckError if a package is missing.
+ */
+export async function fromWebConfig(file: string | URL, options: WebConfigOptions = {}): Promise<ConfiguredOptions> {
+  checkNames("fromWebConfig()", options, NAMES);
+  const path = resolve(file instanceof URL ? fileURLToPath(file) : file);
+  const configuration = await readConfiguration(path, options.env ?? process.env, options.transform);
+  return build(configuration, basename(path), dirname(path), options.onWarning);
 }

@@ -1,26 +1,12 @@
-import type { ConfiguredOptions } from "../build.ts";
-import { suggestion } from "../errors.ts";
+// The providers of ASP.NET that a web.config may name.
+
+import { printable } from "../../errors.ts";
+import { suggestion } from "../../util/option-names.ts";
 import type { Attributes } from "./attributes.ts";
 import { cosmosProvider } from "./cosmos.ts";
+import type { ProviderContext, ProviderResult, ReadProvider } from "./provider.ts";
 import { redisProvider } from "./redis.ts";
-import type { Settings } from "./settings.ts";
 import { sqlProvider, universalProvider } from "./sql.ts";
-
-/** What a provider's attributes come to. */
-export interface Chosen {
-  type: string;
-  options: object;
-  sessions?: ConfiguredOptions;
-}
-
-/** What the section around a provider says. */
-export interface Surroundings {
-  settings: Settings;
-  /** `sqlCommandTimeout`, in seconds. */
-  commandTimeout: number | undefined;
-}
-
-export type ReadProvider = (attributes: Attributes, surroundings: Surroundings) => Promise<Chosen> | Chosen;
 
 const PROVIDERS: Record<string, ReadProvider> = {
   "Microsoft.AspNet.SessionState.CosmosDBSessionStateProviderAsync": cosmosProvider,
@@ -29,23 +15,27 @@ const PROVIDERS: Record<string, ReadProvider> = {
   "System.Web.Providers.DefaultSessionStateProvider": universalProvider,
 };
 
-/** Reads the provider that its .NET type names. Undefined after a problem. */
-export async function readProvider(attributes: Attributes, surroundings: Surroundings): Promise<Chosen | undefined> {
+/** Reads the provider that the .NET type names. Undefined if there is a problem with the type. */
+export async function readProvider(
+  attributes: Attributes,
+  context: ProviderContext,
+): Promise<ProviderResult | undefined> {
   attributes.text("name");
-  attributes.ignore("description", "nothing shows it.");
+  attributes.ignore("description", "it is shown nowhere.");
   const type = attributes.text("type")?.split(",")[0]?.trim();
   if (type === undefined) {
     attributes.refuse("type", "is missing: expected the provider's .NET type.");
     return undefined;
   }
-  if (!Object.hasOwn(PROVIDERS, type)) {
+  const known = Object.keys(PROVIDERS).find((name) => name.toLowerCase() === type.toLowerCase());
+  if (known === undefined) {
     attributes.refuse(
       "type",
-      `is "${type}", a .NET class that can't run here: ${suggestion(type, Object.keys(PROVIDERS))} For any other store, write a session.json for fromConfig.`,
+      `is ${printable(type)}, a .NET class that can't run here: ${suggestion(type, Object.keys(PROVIDERS))} For any other store, write a session.json and use fromConfig().`,
     );
     return undefined;
   }
-  const chosen = await PROVIDERS[type]!(attributes, surroundings);
+  const result = await PROVIDERS[known]!(attributes, context);
   attributes.finish();
-  return chosen;
+  return result;
 }

@@ -1,73 +1,113 @@
+// Translates `<sessionState>` and what belongs to it into options.
+
+import { printable } from "../../errors.ts";
+import { suggestion } from "../../util/option-names.ts";
 import type { Configuration, ConfiguredOptions } from "../build.ts";
 import type { Environment } from "../environment.ts";
-import { suggestion } from "../errors.ts";
+import { builtInName } from "../stores.ts";
 import { Attributes, type Report } from "./attributes.ts";
-import { type Chosen, readProvider, type Surroundings } from "./providers.ts";
+import type { ProviderContext, ProviderResult } from "./provider.ts";
+import { readProvider } from "./providers.ts";
 import type { WebConfig } from "./sections.ts";
-import type { Settings } from "./settings.ts";
+import { encryptedSection, type Settings } from "./settings.ts";
 import { sqlServerMode } from "./sql.ts";
-import type { Element } from "./xml.ts";
+import { attributeOf, type Element } from "./xml.ts";
 
+const PROVIDER_OF: Record<string, string> = {
+  redis: "Microsoft.Web.Redis.RedisSessionStateProvider",
+  cosmos: "Microsoft.AspNet.SessionState.CosmosDBSessionStateProviderAsync",
+  mssql: "Microsoft.AspNet.SessionState.SqlSessionStateProviderAsync",
+};
 const MODES = ["Off", "InProc", "StateServer", "SQLServer", "Custom"] as const;
 const MINUTE = 60_000;
 const THIRTY_DAYS = 30 * 24 * 60 * MINUTE;
-const A_YEAR = 525_600;
+const YEAR_IN_MINUTES = 525_600;
 
 /**
- * What `<sessionState>` and its surroundings come to.
+ * Reads `<sessionState>`, and the other sections and settings that concern sessions.
  * @see https://learn.microsoft.com/previous-versions/dotnet/netframework-4.0/h6bb9cz9(v=vs.100)
  */
-export async function readSessionState(file: WebConfig, settings: Settings, env: Environment, report: Report) {
+export async function readSessionState(
+  file: WebConfig,
+  settings: Settings,
+  env: Environment,
+  report: Report,
+): Promise<Pick<Configuration, "store" | "sessions">> {
   const section = file.section("system.web", "sessionState");
-  const attributes = new Attributes(section, "sessionState", report);
-  const mode = attributes.oneOf("mode", MODES) ?? "InProc";
-  const timeout = (attributes.number("timeout", 1, A_YEAR) ?? 20) * MINUTE;
+  const attributes = new Attributes(section, "sessionState", report, "case-sensitive");
+  const mode = readModeName(attributes);
+  const timeout = (attributes.number("timeout", 1, YEAR_IN_MINUTES) ?? 20) * MINUTE;
   const compress = attributes.boolean("compressionEnabled") ?? false;
   const cookie = readCookie(
     attributes,
-    new Attributes(file.section("system.web", "httpCookies"), "httpCookies", report),
+    new Attributes(file.section("system.web", "httpCookies"), "httpCookies", report, "case-sensitive"),
   );
   readTickets(attributes);
-  const chosen = await readMode(mode, section, attributes, {
+  const before = report.count();
+  const result = await readMode(mode, section, attributes, {
     settings,
     commandTimeout: readCommandTimeout(attributes, mode),
   });
+  // A store is made only of options without a problem.
+  const store =
+    result && report.count() === before
+      ? { type: result.type, options: defined(result.options), path: "sessionState" }
+      : undefined;
+  attributes.ignore("configBuilders", "a variable of the environment takes the place of its name in brackets.");
   attributes.finish();
-  readOthers(file, report);
+  readPages(file, report);
 
   const secret = readSecret(file, settings, env, report);
+  if (secret === undefined && file.isEncrypted("machineKey") && result !== undefined && result.type !== "memory") {
+    report.problem(`the secret is missing, since ${encryptedSection("machineKey", "the variable SESSION_SECRET")}`);
+  }
+  if (file.isEncrypted("appSettings")) {
+    report.warn(
+      "appSettings has no effect: it is encrypted for Windows. Only variables of the environment are app settings.",
+    );
+  }
   const sessions: ConfiguredOptions = {
     idleTimeout: timeout,
-    // ASP.NET has no such limit; it must not cut in before the timeout does.
+    // ASP.NET has no absolute timeout, so it must not end a session before the idle timeout does.
     ...(timeout > THIRTY_DAYS && { absoluteTimeout: timeout }),
     cookie,
     ...readConcurrency(settings, report),
     ...(compress && { compress }),
     ...(secret !== undefined && { secret }),
-    ...chosen?.sessions,
+    ...result?.sessions,
   };
-  const store = chosen && { type: chosen.type, options: defined(chosen.options), path: "sessionState" };
-  return { sessions, ...(store && { store }) } satisfies Omit<Configuration, "warnings">;
+  return { sessions, store: mode === "Off" ? "off" : store };
+}
+
+function readModeName(attributes: Attributes): (typeof MODES)[number] {
+  const store = builtInName(attributes.text("mode")?.toLowerCase() ?? "");
+  if (store === undefined) return attributes.oneOf("mode", MODES) ?? "InProc";
+  const provider = PROVIDER_OF[store];
+  attributes.refuse(
+    "mode",
+    `is ${printable(store)}, a store of coatcheck and no mode of ASP.NET: ${provider === undefined ? "" : `use mode="Custom" with the provider ${provider}, or `}write a session.json with this mode and use fromConfig().`,
+  );
+  return "InProc";
 }
 
 async function readMode(
   mode: (typeof MODES)[number],
   section: Element | undefined,
   attributes: Attributes,
-  surroundings: Surroundings,
-): Promise<Chosen | undefined> {
+  context: ProviderContext,
+): Promise<ProviderResult | undefined> {
   const unused = `it has no meaning with mode "${mode}".`;
-  const stateServer = "there is no state server here.";
+  const stateServer = "there is no client for a state server.";
   for (const name of ["stateConnectionString", "stateNetworkTimeout"]) {
     attributes.ignore(name, mode === "StateServer" ? stateServer : unused);
   }
-  attributes.ignore("useHostingIdentity", "connections log in with what their connection string says.");
-  attributes.ignore("sqlConnectionRetryInterval", "what can be repeated without harm is, within the time for a call.");
+  attributes.ignore("useHostingIdentity", "the connection string says how to log in.");
+  attributes.ignore("sqlConnectionRetryInterval", "calls that are safe to retry are retried within their time limit.");
   if (mode === "SQLServer") {
     if (attributes.text("partitionResolverType") !== undefined) {
       attributes.refuse(
         "partitionResolverType",
-        "names a .NET class, which can't run here, and without it sessions would be in the wrong place: in code, use partitioned() of coatcheck/compose.",
+        "names a .NET class, which can't run here, and without it sessions would be looked for in the wrong database: use partitioned() of coatcheck/compose in code.",
       );
     }
   } else {
@@ -83,21 +123,21 @@ async function readMode(
     case "InProc":
       return { type: "memory", options: {} };
     case "SQLServer":
-      return sqlServerMode(attributes, surroundings);
+      return sqlServerMode(attributes, context);
     case "StateServer":
       attributes.refuse(
         "mode",
-        'is "StateServer", a Windows service that there is no client for: take Redis instead (mode="Custom" with Microsoft.Web.Redis.RedisSessionStateProvider), or for one machine the store "file" in a session.json.',
+        'is "StateServer", a Windows service that has no client here: use Redis (mode="Custom" with Microsoft.Web.Redis.RedisSessionStateProvider), or on one machine the store "file" in a session.json.',
       );
       return undefined;
     case "Custom":
-      return readCustom(section, attributes, surroundings);
+      return readCustom(section, attributes, context);
   }
 }
 
-async function readCustom(section: Element | undefined, attributes: Attributes, surroundings: Surroundings) {
+async function readCustom(section: Element | undefined, attributes: Attributes, context: ProviderContext) {
   const providers = readProviders(section, attributes.report);
-  const names = [...providers.keys()];
+  const names = [...providers.values()].map((element) => attributeOf(element, "name")!.trim());
   const name = attributes.text("customProvider");
   if (name === undefined) {
     attributes.refuse(
@@ -106,32 +146,36 @@ async function readCustom(section: Element | undefined, attributes: Attributes, 
     );
     return undefined;
   }
-  const provider = providers.get(name);
+  const provider = providers.get(name.toLowerCase());
   if (provider === undefined) {
-    attributes.refuse("customProvider", `is "${name}", which is none of the providers: ${suggestion(name, names)}`);
+    attributes.refuse(
+      "customProvider",
+      `is ${printable(name)}, which is not one of the providers: ${suggestion(name, names)}`,
+    );
     return undefined;
   }
   const path = `sessionState/providers/add[${name}]`;
-  return readProvider(new Attributes(provider, path, attributes.report), surroundings);
+  return readProvider(new Attributes(provider, path, attributes.report), context);
 }
 
-/** `<add>`, `<remove>` and `<clear>`, in their order. */
+/** Applies `<add>`, `<remove>` and `<clear>` in order. The providers are found by their names in lower case. */
 function readProviders(section: Element | undefined, report: Report): ReadonlyMap<string, Element> {
   const providers = new Map<string, Element>();
   for (const element of section?.children
     .filter(({ name }) => name === "providers")
     .flatMap(({ children }) => children) ?? []) {
-    const name = element.attributes.get("name")?.trim() ?? "";
+    const name = attributeOf(element, "name")?.trim() ?? "";
+    const key = name.toLowerCase();
     if (element.name === "clear") providers.clear();
-    else if (element.name === "remove") providers.delete(name);
+    else if (element.name === "remove") providers.delete(key);
     else if (element.name !== "add") {
       report.problem(
         `sessionState/providers/${element.name} is unknown: ${suggestion(element.name, ["add", "remove", "clear"])}`,
       );
-    } else if (name === "") report.problem("sessionState/providers/add has no name: expected one.");
-    else if (providers.has(name))
-      report.problem(`sessionState/providers/add[${name}] is there twice: expected a name of its own.`);
-    else providers.set(name, element);
+    } else if (name === "") report.problem("sessionState/providers/add has no name attribute: expected one.");
+    else if (providers.has(key))
+      report.problem(`sessionState/providers/add[${name}] is there twice: expected a unique name.`);
+    else providers.set(key, element);
   }
   return providers;
 }
@@ -142,46 +186,49 @@ function readCommandTimeout(attributes: Attributes, mode: string): number | unde
   return undefined;
 }
 
-/** What ASP.NET does with session ids. */
+/** The attributes that concern session ids. */
 function readTickets(attributes: Attributes): void {
   const cookieless = attributes.text("cookieless");
   if (cookieless !== undefined && !/^(false|UseCookies)$/i.test(cookieless)) {
     attributes.refuse(
       "cookieless",
-      `is "${cookieless}": an id in the address shows in histories, logs and links to other sites, and whoever sees it has the session. Use UseCookies.`,
+      `is ${printable(cookieless)}: a session id in the address appears in histories, logs and links, and gives the session to everyone who sees it. Use UseCookies.`,
     );
   }
   attributes.ignore(
     "regenerateExpiredSessionId",
-    "an id that has expired or is unknown is never taken up again.",
+    "an id that has expired or is unknown is never used again.",
     (value) => value.toLowerCase() !== "true",
   );
   attributes.ignore(
     "sessionIDManagerType",
-    "it names a .NET class, which can't run here. Tickets are 144 random bits, with a signature.",
+    "it names a .NET class, which can't run here. Tickets are 144 random bits with a signature.",
   );
 }
 
 function readCookie(attributes: Attributes, http: Attributes): NonNullable<ConfiguredOptions["cookie"]> {
   const name = attributes.text("cookieName");
   const sameSites = ["Strict", "Lax", "None", "Unspecified", "-1"] as const;
-  const own = attributes.oneOf("cookieSameSite", sameSites);
-  const general = http.oneOf("sameSite", sameSites);
+  const ofSession = attributes.oneOf("cookieSameSite", sameSites);
+  const ofCookies = http.oneOf("sameSite", sameSites);
   const requireSSL = http.boolean("requireSSL") ?? false;
   const domain = http.text("domain");
   if (http.boolean("httpOnlyCookies") === false) {
     http.report.warn(
-      `${http.at("httpOnlyCookies")} has no effect: scripts never see the session's cookie, as in ASP.NET.`,
+      `${http.at("httpOnlyCookies")} has no effect: the session's cookie is always HttpOnly, as in ASP.NET.`,
     );
   }
   http.finish();
 
-  const [place, sameSite] = own === undefined ? [http.at("sameSite"), general] : [attributes.at("cookieSameSite"), own];
+  const [path, sameSite] =
+    ofSession === undefined ? [http.at("sameSite"), ofCookies] : [attributes.at("cookieSameSite"), ofSession];
   if (sameSite === "Unspecified" || sameSite === "-1") {
-    http.report.warn(`${place} has no effect: browsers take a cookie without SameSite as Lax, and it is Lax here.`);
+    http.report.warn(
+      `${path} has no effect: the cookie is SameSite=Lax, which is what browsers assume for a cookie without SameSite.`,
+    );
   }
   if (sameSite === "None" && !requireSSL) {
-    http.report.warn(`${place} makes the cookie Secure: browsers refuse SameSite=None otherwise.`);
+    http.report.warn(`${path} makes the cookie Secure, since browsers refuse SameSite=None otherwise.`);
   }
   return {
     secure: requireSSL || sameSite === "None" ? true : "auto",
@@ -191,30 +238,33 @@ function readCookie(attributes: Attributes, http: Attributes): NonNullable<Confi
   };
 }
 
-/** The app setting `coatcheck:secret`, the variable SESSION_SECRET, or the key that the servers of an ASP.NET farm share. */
+/** The app setting `coatcheck:secret`, or the variable SESSION_SECRET, or the key that the servers of an ASP.NET farm share. */
 function readSecret(file: WebConfig, settings: Settings, env: Environment, report: Report): string | undefined {
-  const own = settings.appSetting("coatcheck:secret") ?? env.SESSION_SECRET;
-  const keys = new Attributes(file.section("system.web", "machineKey"), "machineKey", report);
+  const configured = settings.appSetting("coatcheck:secret") ?? env.SESSION_SECRET;
+  const keys = new Attributes(file.section("system.web", "machineKey"), "machineKey", report, "case-sensitive");
   const key = keys.text("validationKey")?.split(",")[0]?.trim();
-  return own || (/^[\da-f]{40,}$/i.test(key ?? "") ? key : undefined);
+  return configured || (/^[\da-f]{40,}$/i.test(key ?? "") ? key : undefined);
 }
 
-/** In ASP.NET a request has its session to itself, unless it is told otherwise. */
+/** In ASP.NET, a request has exclusive use of its session unless a setting allows concurrent requests. */
 function readConcurrency(settings: Settings, report: Report): Pick<ConfiguredOptions, "mode" | "exclusive"> {
   const isConcurrent = /^true$/i.test(settings.appSetting("aspnet:AllowConcurrentRequestsPerSession") ?? "");
   const limit = settings.appSetting("aspnet:RequestQueueLimitPerSession");
   if (limit !== undefined && !/^\d{1,9}$/.test(limit)) {
-    report.problem(`appSettings/aspnet:RequestQueueLimitPerSession is "${limit}": expected a number of requests.`);
+    report.problem(
+      `appSettings/aspnet:RequestQueueLimitPerSession is ${printable(limit)}: expected a number of requests.`,
+    );
     return {};
   }
   if (isConcurrent) return {};
   return { mode: "exclusive", ...(limit !== undefined && { exclusive: { maxQueue: Number(limit) } }) };
 }
 
-function readOthers(file: WebConfig, report: Report): void {
-  const pages = file.section("system.web", "pages")?.attributes.get("enableSessionState");
+function readPages(file: WebConfig, report: Report): void {
+  const section = new Attributes(file.section("system.web", "pages"), "pages", report, "case-sensitive");
+  const pages = section.text("enableSessionState");
   if (pages !== undefined && !/^true$/i.test(pages)) {
-    report.warn('pages/@enableSessionState has no effect: give a route the mode "readonly" or "none".');
+    report.warn('pages/@enableSessionState has no effect: set the mode "readonly" or "none" of a route in code.');
   }
 }
 

@@ -1,9 +1,11 @@
+// App settings and connection strings, from a web.config and from the environment.
+
 import type { Environment } from "../environment.ts";
 import type { Report } from "./attributes.ts";
 
 /**
- * App settings and connection strings: the file's, over which the environment's go, as Azure App Service does it.
- * Names don't tell upper from lower case, as in .NET.
+ * App settings and connection strings. The environment overrides the file, as in Azure App Service. Names are not
+ * case-sensitive, as in .NET.
  *
  * @see https://learn.microsoft.com/azure/app-service/reference-app-settings
  */
@@ -12,7 +14,8 @@ export class Settings {
   readonly #connectionStrings: ReadonlyMap<string, string>;
   readonly #env: Environment;
   readonly #report: Report;
-  /** Variables that App Service made of settings, by their name in lower case. */
+  readonly #isEncrypted: (section: string) => boolean;
+  /** The variables that App Service makes from settings, by name in lower case. */
   readonly #azure = new Map<string, string>();
 
   constructor(
@@ -20,7 +23,9 @@ export class Settings {
     connectionStrings: ReadonlyMap<string, string>,
     env: Environment,
     report: Report,
+    isEncrypted: (section: string) => boolean,
   ) {
+    this.#isEncrypted = isEncrypted;
     this.#appSettings = appSettings;
     this.#connectionStrings = connectionStrings;
     this.#env = env;
@@ -31,8 +36,9 @@ export class Settings {
   }
 
   /**
-   * The value of an app setting: `APPSETTING_<name>`, else the plain variable if the file has that setting too, or if
-   * `named` says that somebody means just this one; else the file's.
+   * The value of an app setting: the variable `APPSETTING_<name>`, or else the variable `<name>`, or else the file's value.
+   * The variable `<name>` counts only if the file has the setting, too, or if `named` is true: a name that an attribute only
+   * happens to have must not read a variable.
    */
   appSetting(name: string, { named = false } = {}): string | undefined {
     const inFile = this.#appSettings.get(name.toLowerCase());
@@ -43,7 +49,7 @@ export class Settings {
     return value === undefined ? undefined : this.expand(value, `appSettings/${name}`);
   }
 
-  /** A connection string: `SQLAZURECONNSTR_<name>` and its like, else the file's. */
+  /** A connection string: a variable such as `SQLAZURECONNSTR_<name>`, or else the file's. */
   connectionString(name: string): string | undefined {
     for (const type of CONNECTION_TYPES) {
       const value = this.#fromAzure(`${type}CONNSTR_`, name);
@@ -53,15 +59,26 @@ export class Settings {
     return inFile === undefined ? undefined : this.expand(inFile, `connectionStrings/${name}`);
   }
 
+  /** True if the section is there, and only Windows can read it. */
+  isEncrypted(section: "appSettings" | "connectionStrings"): boolean {
+    return this.#isEncrypted(section);
+  }
+
+  /** For a message about a name that was not found. */
+  encryptedNote(section: "appSettings" | "connectionStrings"): string {
+    return this.isEncrypted(section) ? ", which is encrypted for Windows," : "";
+  }
+
+  /** True if the text may be the name of a connection string that is encrypted, and no connection string itself. */
+  mayBeEncrypted(text: string): boolean {
+    return this.isEncrypted("connectionStrings") && /^[\w .-]+$/.test(text);
+  }
+
   get connectionNames(): string[] {
     return [...this.#connectionStrings.keys()];
   }
 
-  get appSettingNames(): string[] {
-    return [...this.#appSettings.keys()];
-  }
-
-  /** The text with the environment's variables for `[NAME]`, as the whole, and `${NAME}`, anywhere. */
+  /** The text with variables in place of `[NAME]`, as the whole text, and of `${NAME}`, anywhere in it. */
   expand(text: string, path: string): string {
     const whole = /^\[([A-Za-z_][\w.:-]*)\]$/.exec(text);
     if (whole === null) {
@@ -69,7 +86,7 @@ export class Settings {
     }
     const value = this.#lookUp(whole[1]!);
     if (value === undefined) {
-      this.#report.warn(`${path} is "${text}", and there is no variable of that name: it is taken as it stands.`);
+      this.#report.warn(`${path} is "${text}", but there is no variable with this name: the text itself is used.`);
     }
     return value ?? text;
   }
@@ -82,7 +99,7 @@ export class Settings {
     return Object.hasOwn(this.#env, name) ? this.#env[name] : undefined;
   }
 
-  /** On Linux, App Service writes `__` for a colon and `_` for a dot. */
+  /** On Linux, App Service replaces a colon by `__` and a dot by `_`. */
   #fromAzure(prefix: string, name: string): string | undefined {
     const key = `${prefix}${name}`.toLowerCase();
     return this.#azure.get(key) ?? this.#azure.get(key.replaceAll(":", "__").replaceAll(".", "_"));
@@ -104,3 +121,8 @@ const CONNECTION_TYPES = [
   "NOTIFICATIONHUB",
   "APIHUB",
 ];
+
+/** Why a section can't be read, and what to do. `instead`: what gives the values without it. */
+export function encryptedSection(section: string, instead: string): string {
+  return `<${section}> is encrypted for Windows: set ${instead}, or decrypt the section on that machine with aspnet_regiis -pdf.`;
+}

@@ -1,19 +1,22 @@
-import { importPeer } from "../../stores/peer.ts";
-import { suggestion } from "../errors.ts";
-import type { Attributes } from "./attributes.ts";
-import { ignoreKeepAlive } from "./cosmos.ts";
-import type { Chosen, Surroundings } from "./providers.ts";
-import type { Settings } from "./settings.ts";
+// Reads the SQL Server providers of ASP.NET, and the mode SQLServer.
 
-const RETRIES = "what does no harm when it is done twice is tried up to three times, within the time for a call.";
-const OWN_TABLE = "coatcheck makes a table of its own, and sessions that ASP.NET kept stay where they are.";
+import { NOT_SHOWN, printable } from "../../errors.ts";
+import { loadConnectionString } from "../../stores/shared/optional-packages.ts";
+import { importPeer } from "../../stores/shared/peer-dependency.ts";
+import { suggestion } from "../../util/option-names.ts";
+import { type Attributes, ignoreKeepAlive } from "./attributes.ts";
+import type { ProviderContext, ProviderResult } from "./provider.ts";
+import { encryptedSection, type Settings } from "./settings.ts";
+
+const RETRIES = "a call that is safe to retry is tried up to three times, within its time limit.";
+const OWN_TABLE = "coatcheck creates its own table, and sessions of ASP.NET stay in the old one.";
 
 /**
  * Microsoft.AspNet.SessionState.SqlSessionStateProviderAsync.
  * @see https://github.com/aspnet/AspNetSessionState/blob/main/docs/SqlSessionStateProviderAsync.md
  */
-export async function sqlProvider(attributes: Attributes, surroundings: Surroundings): Promise<Chosen> {
-  const connection = await namedConnection(attributes, surroundings.settings);
+export async function sqlProvider(attributes: Attributes, context: ProviderContext): Promise<ProviderResult> {
+  const connection = await namedConnection(attributes, context.settings);
   const table = attributes.text("sessionTableName");
   const repository = attributes.oneOf("repositoryType", [
     "SqlServer",
@@ -25,7 +28,7 @@ export async function sqlProvider(attributes: Attributes, surroundings: Surround
   const memoryOptimized = repository?.startsWith("InMemory") ? "repositoryType" : inMemory;
   if (memoryOptimized) {
     attributes.report.warn(
-      `${attributes.at(memoryOptimized)} has no effect: an ordinary table is made. Make one that is memory-optimized yourself, from what schema() of coatcheck/mssql gives.`,
+      `${attributes.at(memoryOptimized)} has no effect: coatcheck creates an ordinary table. For a memory-optimized one, create it from what schema() of coatcheck/mssql gives.`,
     );
   }
   if (repository === "FrameworkCompat") {
@@ -34,21 +37,21 @@ export async function sqlProvider(attributes: Attributes, surroundings: Surround
   attributes.ignore("maxRetryNumber", RETRIES);
   attributes.ignore("retryInterval", RETRIES);
   ignoreKeepAlive(attributes);
-  return sqlStore({ ...connection, ...(table && { table }) }, surroundings.commandTimeout);
+  return sqlStore({ ...connection, ...(table && { table }) }, context.commandTimeout);
 }
 
-/** System.Web.Providers.DefaultSessionStateProvider, of ASP.NET Universal Providers. */
-export async function universalProvider(attributes: Attributes, surroundings: Surroundings): Promise<Chosen> {
-  const connection = await namedConnection(attributes, surroundings.settings);
-  attributes.ignore("applicationName", "give applications that share a database tables of their own.");
-  return sqlStore(connection, surroundings.commandTimeout);
+/** System.Web.Providers.DefaultSessionStateProvider of the ASP.NET Universal Providers. */
+export async function universalProvider(attributes: Attributes, context: ProviderContext): Promise<ProviderResult> {
+  const connection = await namedConnection(attributes, context.settings);
+  attributes.ignore("applicationName", "applications that share a database need a table each.");
+  return sqlStore(connection, context.commandTimeout);
 }
 
-/** `mode="SQLServer"`. The attributes are those of sessionState itself. */
+/** `mode="SQLServer"`, with the attributes of `<sessionState>` itself. */
 export async function sqlServerMode(
   attributes: Attributes,
-  { settings, commandTimeout }: Surroundings,
-): Promise<Chosen | undefined> {
+  { settings, commandTimeout }: ProviderContext,
+): Promise<ProviderResult | undefined> {
   const name = "sqlConnectionString";
   const given = attributes.text(name);
   const allowCustom = attributes.boolean("allowCustomSqlDatabase") ?? false;
@@ -56,27 +59,33 @@ export async function sqlServerMode(
     attributes.refuse(name, 'is missing: mode "SQLServer" needs it.');
     return undefined;
   }
-  const text = settings.connectionString(given) ?? settings.expand(given, attributes.at(name));
+  const named = settings.connectionString(given);
+  if (named === undefined && settings.mayBeEncrypted(given)) {
+    const variable = `the variable SQLAZURECONNSTR_${given}`;
+    attributes.refuse(name, `is ${printable(given)}, but ${encryptedSection("connectionStrings", variable)}`);
+    return undefined;
+  }
+  const text = named ?? settings.expand(given, attributes.at(name));
   const parts = await parse(attributes, name, text);
   if (parts === undefined) return undefined;
   if (parts.database !== undefined && !allowCustom) {
-    attributes.refuse(name, 'names a database, which ASP.NET takes only with allowCustomSqlDatabase="true": add that.');
+    attributes.refuse(name, 'names a database, which needs allowCustomSqlDatabase="true": add that attribute.');
   }
   const whole = parts.database === undefined ? `${text.replace(/;\s*$/, "")};Initial Catalog=ASPState` : text;
   return sqlStore(connectionOptions({ database: "ASPState", ...parts }, whole), commandTimeout);
 }
 
-function sqlStore(options: object, seconds: number | undefined): Chosen {
+function sqlStore(options: object, seconds: number | undefined): ProviderResult {
   const timeout = seconds && seconds * 1000;
   return {
     type: "mssql",
-    // ASP.NET's own provider makes its table, too.
+    // ASP.NET's provider creates its table, too.
     options: { ...options, createTable: true, ...(timeout && { timeout }) },
     ...(timeout && { sessions: { storeTimeout: timeout } }),
   };
 }
 
-/** How to connect, as the store's options. Empty after a problem. */
+/** The options for the connection string that `connectionStringName` names. Empty if there is a problem. */
 async function namedConnection(attributes: Attributes, settings: Settings): Promise<object> {
   const name = attributes.text("connectionStringName");
   if (name === undefined) {
@@ -85,9 +94,13 @@ async function namedConnection(attributes: Attributes, settings: Settings): Prom
   }
   const text = settings.connectionString(name);
   if (text === undefined) {
+    const shown = printable(name);
+    const variable = `SQLAZURECONNSTR_${shown === NOT_SHOWN ? "<name>" : name}`;
     attributes.refuse(
       "connectionStringName",
-      `is "${name}", which is neither in <connectionStrings> nor in the environment (SQLAZURECONNSTR_${name} and its like): ${suggestion(name, settings.connectionNames)}`,
+      settings.isEncrypted("connectionStrings")
+        ? `is ${shown}, which may be in <connectionStrings>, but ${encryptedSection("connectionStrings", `the variable ${variable}`)}`
+        : `is ${shown}, which is neither in <connectionStrings> nor in the environment (${variable} and its like): ${suggestion(name, settings.connectionNames)}`,
     );
     return {};
   }
@@ -95,25 +108,25 @@ async function namedConnection(attributes: Attributes, settings: Settings): Prom
   return parts === undefined ? {} : connectionOptions(parts, text);
 }
 
-/** What matters of a connection string. */
-interface Parts {
+/** The parts of a connection string that are needed here. */
+interface ConnectionParts {
   server: string;
   database?: string;
-  /** To log in as Azure's own identity, instead of with a name and a password. */
-  isEntraId: boolean;
+  /** True to log in with an identity of Azure instead of a user and a password. */
+  usesEntraId: boolean;
 }
 
-function connectionOptions({ server, database, isEntraId }: Parts, text: string): object {
-  if (!isEntraId) return { connectionString: text };
+function connectionOptions({ server, database, usesEntraId }: ConnectionParts, text: string): object {
+  if (!usesEntraId) return { connectionString: text };
   const [, host, port] = /^(?:tcp:)?([^,]*)(?:,\s*(\d+))?$/i.exec(server) ?? [undefined, server];
   return { server: host!.trim(), database, ...(port && port !== "1433" && { connection: { port: Number(port) } }) };
 }
 
-/** Reads an ADO.NET connection string, and refuses what can't be had here. Its values are never shown. */
-async function parse(attributes: Attributes, name: string, text: string): Promise<Parts | undefined> {
+/** Reads an ADO.NET connection string, and refuses what is not supported. Messages do not show its values. */
+async function parse(attributes: Attributes, name: string, text: string): Promise<ConnectionParts | undefined> {
   const library = await importPeer(
     "@tediousjs/connection-string",
-    () => import("@tediousjs/connection-string"),
+    loadConnectionString,
     "a connection string of SQL Server in a web.config",
   );
   let values: ReadonlyMap<string, string>;
@@ -122,7 +135,7 @@ async function parse(attributes: Attributes, name: string, text: string): Promis
   } catch {
     attributes.refuse(
       name,
-      "gives no connection string of ADO.NET: expected Server=…;Database=…;User ID=…;Password=….",
+      "is not a connection string of ADO.NET: expected Server=…;Database=…;User ID=…;Password=….",
     );
     return undefined;
   }
@@ -130,38 +143,38 @@ async function parse(attributes: Attributes, name: string, text: string): Promis
   const server = value("data source", "server", "addr", "address", "network address");
   const database = value("initial catalog", "database");
   const authentication = value("authentication")?.replaceAll(" ", "") ?? "";
-  const isEntraId = /^ActiveDirectory(Default|ManagedIdentity|MSI|WorkloadIdentity)$/i.test(authentication);
+  const usesEntraId = /^ActiveDirectory(Default|ManagedIdentity|MSI|WorkloadIdentity)$/i.test(authentication);
 
-  const [nothing] = [...values].find(([, part]) => part.startsWith(";")) ?? [];
+  const [emptyKey] = [...values].find(([, part]) => part.startsWith(";")) ?? [];
   if (values.has("metadata")) {
     attributes.refuse(
       name,
-      "gives a connection string of Entity Framework: give the one inside it, after provider connection string=.",
+      "is a connection string of Entity Framework: use the one inside it, after provider connection string=.",
     );
-  } else if (nothing !== undefined) {
-    attributes.refuse(name, `has nothing behind ${nothing}=: leave that out.`);
+  } else if (emptyKey !== undefined) {
+    attributes.refuse(name, `has no value after ${emptyKey}=: leave it out.`);
   } else if (server === undefined) {
-    attributes.refuse(name, "gives a connection string without a server: expected Server=… (or Data Source=…) in it.");
+    attributes.refuse(name, "is a connection string without a server: expected Server=… or Data Source=… in it.");
   } else if (/^\(localdb\)/i.test(server) || values.has("attachdbfilename") || values.has("user instance")) {
     attributes.refuse(
       name,
-      "asks for LocalDB or a file of SQL Server Express, which only .NET on Windows can open: give a server.",
+      "uses LocalDB or a file of SQL Server Express, which only .NET on Windows can open: give a server.",
     );
   } else if (/^(true|yes|sspi)$/i.test(value("integrated security", "trusted_connection") ?? "")) {
     attributes.refuse(
       name,
-      "asks for the Windows account (Integrated Security): give User ID and Password, or Authentication=Active Directory Default for Azure.",
+      "uses the Windows account (Integrated Security), which is not supported: give User ID and Password, or Authentication=Active Directory Default for Azure.",
     );
-  } else if (/^ActiveDirectory/i.test(authentication) && !isEntraId) {
+  } else if (/^ActiveDirectory/i.test(authentication) && !usesEntraId) {
     attributes.refuse(
       name,
-      "asks for a kind of Authentication that is not to be had here: Active Directory Default, Managed Identity and Workload Identity are.",
+      "uses an Authentication that is not supported: use Active Directory Default, Managed Identity or Workload Identity.",
     );
   }
-  if (isEntraId && value("user id", "uid", "user") !== undefined) {
+  if (usesEntraId && value("user id", "uid", "user") !== undefined) {
     attributes.report.warn(
-      `${attributes.at(name)}: User ID has no effect with a managed identity: name the identity in the variable AZURE_CLIENT_ID.`,
+      `${attributes.at(name)}: User ID has no effect with a managed identity: set the variable AZURE_CLIENT_ID to the identity.`,
     );
   }
-  return server === undefined ? undefined : { server, ...(database !== undefined && { database }), isEntraId };
+  return server === undefined ? undefined : { server, ...(database !== undefined && { database }), usesEntraId };
 }

@@ -1,4 +1,8 @@
-import { importPeer } from "../../stores/peer.ts";
+// Parses XML safely: no document types, no custom entities.
+
+import { printable } from "../../errors.ts";
+import { loadXmlParser } from "../../stores/shared/optional-packages.ts";
+import { importPeer } from "../../stores/shared/peer-dependency.ts";
 import { ConfigError } from "../errors.ts";
 
 export interface Element {
@@ -7,30 +11,31 @@ export interface Element {
   children: Element[];
 }
 
+/** The value of an attribute. Its name is compared without case, as in .NET's providers. */
+export function attributeOf(element: Element, name: string): string | undefined {
+  for (const [key, value] of element.attributes) if (key.toLowerCase() === name.toLowerCase()) return value;
+  return undefined;
+}
+
 /**
- * Parses a configuration file: elements and attributes; text between elements has no meaning there.
- * What could make it read another file, or grow, is refused: document types, and entities but XML's own five.
+ * Parses a configuration file into elements and attributes. Text between elements is dropped.
  *
- * @throws ConfigError with line and column, if it is not well-formed.
+ * Document types are refused, and so are entities except XML's own five: they could read other files, or expand to a huge
+ * text.
+ *
+ * @throws ConfigError if the file is refused, or not well-formed; then with line and column.
  */
 export async function parseXml(bytes: Uint8Array, source: string): Promise<Element> {
   const text = decodeText(bytes, source);
-  const { XMLParser, XMLValidator } = await importPeer(
-    "fast-xml-parser",
-    () => import("fast-xml-parser"),
-    "fromWebConfig()",
-  );
+  const { XMLParser, XMLValidator } = await importPeer("fast-xml-parser", loadXmlParser, "fromWebConfig()");
   if (/<!(DOCTYPE|ENTITY)/i.test(text.replace(/<!--[\s\S]*?-->/g, ""))) {
-    throw new ConfigError(
-      source,
-      "it has a document type (<!DOCTYPE>), which could bring in other files: take it out.",
-    );
+    throw new ConfigError(source, "it has a document type (<!DOCTYPE>), which could read other files: remove it.");
   }
   const validity = XMLValidator.validate(text);
   if (validity !== true) {
     const { msg, line, col } = validity.err;
-    const place = col === undefined ? `line ${line}` : `line ${line}, column ${col}`;
-    throw new ConfigError(source, `it is not well-formed XML, at ${place}: ${msg.replace(/\.$/, "")}.`);
+    const position = col === undefined ? `line ${line}` : `line ${line}, column ${col}`;
+    throw new ConfigError(source, `it is not well-formed XML, at ${position}: ${msg.replace(/\.$/, "")}.`);
   }
   let nodes: Node[];
   try {
@@ -45,15 +50,15 @@ export async function parseXml(bytes: Uint8Array, source: string): Promise<Eleme
       ignorePiTags: true,
     }).parse(text);
   } catch (cause) {
-    throw new ConfigError(source, `it can't be taken: ${(cause as Error).message}.`, cause);
+    throw new ConfigError(source, `it can't be parsed: ${(cause as Error).message}.`, cause);
   }
   const roots = elements(nodes, source);
   if (roots.length !== 1)
-    throw new ConfigError(source, "it is not well-formed XML: expected exactly one element around all.");
+    throw new ConfigError(source, "it is not well-formed XML: expected exactly one root element.");
   return roots[0]!;
 }
 
-/** As the parser gives it: the element's name with its content, and ":@" with its attributes. */
+/** The parser's format: the element's name with its content, and ":@" with its attributes. */
 type Node = Record<string, unknown>;
 
 function elements(nodes: Node[], source: string): Element[] {
@@ -71,7 +76,7 @@ function elements(nodes: Node[], source: string): Element[] {
 
 const ENTITIES: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
-function decodeEntities(text: string, place: string, source: string): string {
+function decodeEntities(text: string, path: string, source: string): string {
   return text.replace(/&([^;\s]*);?/g, (entity, name: string) => {
     if (entity.endsWith(";")) {
       const number = /^#(?:x([\da-f]+)|(\d+))$/i.exec(name);
@@ -81,17 +86,33 @@ function decodeEntities(text: string, place: string, source: string): string {
     }
     throw new ConfigError(
       source,
-      `${place} has the entity "${entity.slice(0, 40)}": write &amp; for an ampersand; no other entities are read.`,
+      `${path} has the entity "${entity.slice(0, 40)}": write &amp; for an ampersand. Only XML's own entities are allowed.`,
     );
   });
 }
 
+/** The text of a file: in the encoding of its byte order mark, or else of its XML declaration, or else in UTF-8. */
 function decodeText(bytes: Uint8Array, source: string): string {
-  const encoding =
-    bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : "utf-8";
+  const encoding = encodingOf(bytes);
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new ConfigError(source, "its bytes are not UTF-8: save it as UTF-8.", cause);
+    const problem =
+      cause instanceof RangeError
+        ? `its encoding is ${printable(encoding)}, which Node.js does not know`
+        : `its bytes are not ${encoding.toUpperCase()}`;
+    throw new ConfigError(source, `${problem}: save it as UTF-8.`, cause);
   }
+}
+
+function encodingOf(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  // UTF-16 by its byte order mark, or by the zero byte beside the "<" that begins the file.
+  if ((first === 0xff && second === 0xfe) || (first === 0x3c && second === 0)) return "utf-16le";
+  if ((first === 0xfe && second === 0xff) || (first === 0 && second === 0x3c)) return "utf-16be";
+  if (first === 0xef && second === 0xbb) return "utf-8";
+  const declaration = new TextDecoder("latin1").decode(bytes.subarray(0, 200));
+  const declared = /^\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([\w.:-]+)["']/.exec(declaration)?.[1] ?? "utf-8";
+  // A declaration that can be read byte by byte is not in UTF-16, whatever it says.
+  return /^utf-?16|^ucs-?2/i.test(declared) ? "utf-8" : declared;
 }

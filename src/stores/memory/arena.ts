@@ -1,35 +1,37 @@
+// Memory for entries, outside of JavaScript's heap.
+
 /**
- * Where an entry is: the number of its page, and which one of the page it is, in 31 bits. 0 is nowhere.
- * An entry moves when another one is freed, so no reference is kept over a call that frees.
+ * A reference to an entry, in 31 bits: the number of its page, and the entry's index in the page. 0 refers to no entry. A
+ * call of `free` may move another entry, so references must not be kept across it.
  */
 export type Ref = number;
 
-/** The longest entry that an arena takes, in bytes. */
-export const LONGEST = 4096;
-/** What an entry takes at least. */
-const SHORTEST = 64;
+/** The longest entry, in bytes. */
+export const MAX_ENTRY_BYTES = 4096;
+/** The least room for an entry, in bytes. */
+const MIN_ENTRY_BYTES = 64;
 
 /**
- * Entries as bytes outside of JavaScript's heap, so that the garbage collector has nothing to look at.
+ * Memory for entries outside of JavaScript's heap, which the garbage collector does not scan.
  *
- * Entries of one size lie in a stack of pages without a gap: where one is freed, the last one of the stack moves in. So
- * nothing is wasted however entries come, grow and go, no freed place is searched for, and there is nothing to compact.
+ * The entries of one size fill a stack of pages without gaps: the last entry of the stack moves to where one is freed. So
+ * memory does not fragment, there is no search for free room, and nothing has to be compacted.
  */
 export class Arena {
   readonly #pages: Page[] = [NO_PAGE];
   readonly #freeNumbers: number[] = [];
-  /** By size in words. */
+  /** By the size of the entries in words. */
   readonly #stacks: Stack[] = [];
-  /** The page that was given up last, for a stack that goes up and down at the end of a page. */
+  /** The page that was released last, for a stack that grows and shrinks across the end of a page. */
   #spare = NO_PAGE;
-  readonly #moved: (from: Ref, to: Ref) => void;
+  readonly #onMove: (from: Ref, to: Ref) => void;
 
-  /** `moved` is told of each entry that lies somewhere else now, while its bytes are still at both places. */
-  constructor(moved: (from: Ref, to: Ref) => void) {
-    this.#moved = moved;
+  /** `onMove` is called for each entry that moves. Its bytes are then in both locations. */
+  constructor(onMove: (from: Ref, to: Ref) => void) {
+    this.#onMove = onMove;
   }
 
-  /** Room for an entry of so many bytes. What is in it is left over from others. */
+  /** Room for an entry of this many bytes. It is not cleared. */
   allocate(bytes: number): Ref {
     const size = sizeFor(bytes);
     let stack = this.#stacks[size >>> 2];
@@ -43,12 +45,12 @@ export class Arena {
     const last = refTo(stack, --stack.used);
     if (last !== ref) {
       this.copy(last, ref, stack.size);
-      this.#moved(last, ref);
+      this.#onMove(last, ref);
     }
     if (stack.used === 0 && stack.pages.length > 1) this.#shrink(stack);
   }
 
-  /** True if an entry of so many bytes takes the same room as this one. */
+  /** True if an entry of this many bytes takes the same room as this one. */
   fits(ref: Ref, bytes: number): boolean {
     return this.page(ref).stack.size === sizeFor(bytes);
   }
@@ -56,8 +58,8 @@ export class Arena {
   copy(from: Ref, to: Ref, bytes: number): void {
     const source = this.page(from);
     const target = this.page(to);
-    const start = wordOf(source, from);
-    const offset = wordOf(target, to) - start;
+    const start = firstWordOf(source, from);
+    const offset = firstWordOf(target, to) - start;
     for (let word = start; word < start + (bytes >>> 2); word++) target.words[word + offset] = source.words[word]!;
   }
 
@@ -65,25 +67,26 @@ export class Arena {
     return this.#pages[ref >>> INDEX_BITS]!;
   }
 
-  /** A 32-bit number of the entry. */
+  /** A 32-bit word of the entry. */
   get(ref: Ref, word: number): number {
     const page = this.page(ref);
-    return page.words[wordOf(page, ref) + word]!;
+    return page.words[firstWordOf(page, ref) + word]!;
   }
 
-  set(ref: Ref, word: number, to: number): void {
+  set(ref: Ref, word: number, value: number): void {
     const page = this.page(ref);
-    page.words[wordOf(page, ref) + word] = to;
+    page.words[firstWordOf(page, ref) + word] = value;
   }
 
   #grow(stack: Stack): void {
-    // A stack begins small: a process with few sessions has as many sizes as sessions.
+    // The first pages are small: with few sessions, nearly each has a size of its own.
     const bytes = Math.min(PAGE_BYTES, FIRST_PAGE_BYTES * 2 ** stack.pages.length);
     const page = this.#spare.bytes.length === bytes ? this.#spare : newPage(bytes);
     if (page === this.#spare) this.#spare = NO_PAGE;
     const number = this.#freeNumbers.pop() ?? this.#pages.length;
-    if (number === MAX_PAGES)
-      throw new RangeError("coatcheck: the memory store is full: it takes 128 GiB. Set maxBytes.");
+    if (number === MAX_PAGES) {
+      throw new RangeError("coatcheck: the memory store is full, with 128 GiB of sessions: set maxBytes.");
+    }
     page.stack = stack;
     page.entryWords = stack.size >>> 2;
     this.#pages[number] = page;
@@ -92,7 +95,7 @@ export class Arena {
     stack.capacity = capacity(page);
   }
 
-  /** Gives up the last page. The first one stays, or an only session that grows and shrinks would take a new page each time. */
+  /** Releases the last page. A first page stays, so that one session that grows and shrinks does not allocate each time. */
   #shrink(stack: Stack): void {
     const number = stack.pages.pop()!;
     this.#spare = this.#pages[number]!;
@@ -113,16 +116,17 @@ interface Page {
 interface Stack {
   readonly size: number;
   readonly pages: number[];
-  /** Entries in the last page, and how many fit. */
+  /** How many entries are in the last page. */
   used: number;
+  /** How many entries fit in the last page. */
   capacity: number;
 }
 
-/** A page holds fewer than 2 ** 15 of the shortest. */
+/** Fewer than 2 ** 15 of the shortest entries fit in a page. */
 const INDEX_BITS = 15;
 const MAX_PAGES = 2 ** (31 - INDEX_BITS);
-// Few, so that what describes them stays in the caches, and as large as the system's huge pages. Less than a power of two
-// by what malloc adds, or each page would begin one more page of the system's.
+// Large, so that the descriptions of all pages fit in the CPU's caches, and as large as a huge page of the system. Minus the
+// header of malloc, or each page would take one more page of the system.
 const PAGE_BYTES = 2 * 1024 * 1024 - 64;
 const FIRST_PAGE_BYTES = 16 * 1024 - 64;
 
@@ -130,7 +134,7 @@ const NO_PAGE = newPage(0);
 
 function newPage(bytes: number): Page {
   const buffer = new ArrayBuffer(bytes);
-  const stack = { size: SHORTEST, pages: [], used: 0, capacity: 0 };
+  const stack = { size: MIN_ENTRY_BYTES, pages: [], used: 0, capacity: 0 };
   return { words: new Int32Array(buffer), bytes: Buffer.from(buffer), stack, entryWords: 0 };
 }
 
@@ -143,12 +147,12 @@ function refTo({ pages }: Stack, index: number): Ref {
 }
 
 /** The first 32-bit word of an entry in its page. */
-export function wordOf({ entryWords }: Page, ref: Ref): number {
+export function firstWordOf({ entryWords }: Page, ref: Ref): number {
   return (ref & (2 ** INDEX_BITS - 1)) * entryWords;
 }
 
-/** Steps of 4 bytes up to 512, then of a 64th at most. */
+/** The room for an entry: in steps of 4 bytes up to 512, then of at most a 64th. */
 function sizeFor(bytes: number): number {
   const step = 1 << Math.max(2, 25 - Math.clz32(bytes - 1));
-  return Math.max(SHORTEST, (bytes + step - 1) & -step);
+  return Math.max(MIN_ENTRY_BYTES, (bytes + step - 1) & -step);
 }

@@ -1,31 +1,36 @@
+// A hash table of entries, outside of JavaScript's heap.
+
 import type { Ref } from "./arena.ts";
 
 /**
- * Finds entries by a 32-bit hash: open addressing with linear probing, in tables of at most 4,096 places.
+ * Finds entries by a 32-bit hash: open addressing with linear probing, in tables of at most 4,096 slots.
  *
- * A table that is full grows by a fifth, and one that can't grow splits in two by the next bit of the hash (extendible
- * hashing). So a million entries are never filed anew at once, and a place takes 6 bytes, of which 77 % are in use. Tag and
- * reference lie side by side: a probe is one miss of the caches.
+ * A full table grows by a fifth, and one of the largest size splits in two by the next bit of the hash (extendible hashing).
+ * So a million entries are never rehashed in one call. A slot takes 6 bytes, and 77 % of the slots are in use. Tag and
+ * reference are side by side, so that a probe is one cache miss.
  */
 export class HashIndex {
-  /** The table for each beginning of a hash, `#bits` long. A table may stand at several neighbouring places. */
-  #tables: Table[] = [newTable(1, 0), newTable(1, 0)];
-  #bits = 1;
+  /** The table for each prefix of a hash, `#depth` bits long. A table with a shorter prefix is here several times in a row. */
+  #directory: Table[] = [newTable(1, 0), newTable(1, 0)];
+  #depth = 1;
   readonly #hashOf: (ref: Ref) => number;
 
-  /** `hashOf` gives the hash of an entry that is in the index, for a split. */
+  /** `hashOf` gives the hash of an entry in the index. A split needs it. */
   constructor(hashOf: (ref: Ref) => number) {
     this.#hashOf = hashOf;
   }
 
-  /** The first entry with this hash, or the one behind `after`; 0 if there is none. Other hashes' may be among them. */
+  /**
+   * The first entry with this hash, or the next one after `after`. 0: there is none. Entries with other hashes may be among
+   * them.
+   */
   find(hash: number, after: Ref = 0): Ref {
-    const { places } = this.#tableFor(hash);
+    const { slots } = this.#tableFor(hash);
     const tag = tagOf(hash);
     let skip = after;
-    for (let at = homeOf(tag, places); places[at] !== 0; at = following(at, places)) {
-      if (places[at] !== tag) continue;
-      const ref = refAt(places, at);
+    for (let slot = homeOf(tag, slots); slots[slot] !== 0; slot = nextSlot(slot, slots)) {
+      if (slots[slot] !== tag) continue;
+      const ref = refAt(slots, slot);
       if (skip === 0) return ref;
       if (ref === skip) skip = 0;
     }
@@ -34,169 +39,172 @@ export class HashIndex {
 
   add(hash: number, ref: Ref): void {
     let table = this.#tableFor(hash);
-    while (table.count + 1 > sizeOf(table) * FULLEST) {
+    while (table.count + 1 > sizeOf(table) * MAX_LOAD) {
       this.#makeRoom(table);
       table = this.#tableFor(hash);
     }
-    put(table, tagOf(hash), ref);
+    insert(table, tagOf(hash), ref);
   }
 
-  /** Puts `to` in the place of `from`. False if that is not in the index. */
+  /** Puts `to` into the slot of `from`. False: `from` is not in the index. */
   replace(hash: number, from: Ref, to: Ref): boolean {
-    const { places } = this.#tableFor(hash);
-    const at = placeOf(places, hash, from);
-    if (at < 0) return false;
-    setRef(places, at, to);
+    const { slots } = this.#tableFor(hash);
+    const slot = slotOf(slots, hash, from);
+    if (slot < 0) return false;
+    setRef(slots, slot, to);
     return true;
   }
 
-  /** False if the entry is not in the index. */
+  /** False: the entry is not in the index. */
   remove(hash: number, ref: Ref): boolean {
     const table = this.#tableFor(hash);
-    const at = placeOf(table.places, hash, ref);
-    if (at < 0) return false;
-    takeOut(table, at);
-    if (sizeOf(table) > SMALLEST && table.count < sizeOf(table) * EMPTIEST) resize(table, table.count / FITTING);
+    const slot = slotOf(table.slots, hash, ref);
+    if (slot < 0) return false;
+    clearSlot(table, slot);
+    if (sizeOf(table) > MIN_SLOTS && table.count < sizeOf(table) * MIN_LOAD) resize(table, table.count / TARGET_LOAD);
     return true;
   }
 
   /**
-   * All entries, a table at a time. Entries may come, go and move meanwhile: a hash keeps its place in the order, so those
-   * that were there from the beginning come once.
+   * All entries, a table at a time. Entries may be added, removed and moved meanwhile. The order is that of the hashes, so
+   * each entry that is there from the beginning to the end comes once.
    */
   *tables(): Generator<Ref[]> {
     for (let hash = 0; hash < 2 ** 32; ) {
-      const { places, bits } = this.#tableFor(hash);
-      const size = 2 ** (32 - bits);
-      hash = (Math.floor(hash / size) + 1) * size;
+      const { slots, depth } = this.#tableFor(hash);
+      const range = 2 ** (32 - depth);
+      hash = (Math.floor(hash / range) + 1) * range;
       const refs: Ref[] = [];
-      each(places, (_, ref) => refs.push(ref));
+      forEach(slots, (_, ref) => refs.push(ref));
       yield refs;
     }
   }
 
   #tableFor(hash: number): Table {
-    return this.#tables[hash >>> (32 - this.#bits)]!;
+    return this.#directory[hash >>> (32 - this.#depth)]!;
   }
 
   #makeRoom(table: Table): void {
     const larger = sizeOf(table) * GROWTH;
-    if (larger <= LARGEST || table.bits === MOST_BITS) resize(table, larger);
+    if (larger <= MAX_SLOTS || table.depth === MAX_DEPTH) resize(table, larger);
     else this.#split(table);
   }
 
   #split(table: Table): void {
-    if (table.bits === this.#bits) {
-      this.#tables = this.#tables.flatMap((each) => [each, each]);
-      this.#bits++;
+    if (table.depth === this.#depth) {
+      this.#directory = this.#directory.flatMap((each) => [each, each]);
+      this.#depth++;
     }
-    const bits = table.bits + 1;
-    const size = table.count / 2 / FITTING;
-    const halves = [newTable(bits, size), newTable(bits, size)] as const;
-    each(table.places, (tag, ref) => {
-      const half = halves[(this.#hashOf(ref) >>> (32 - bits)) & 1]!;
-      if (half.count + 1 > sizeOf(half) * FULLEST) resize(half, sizeOf(half) * GROWTH);
-      put(half, tag, ref);
+    const depth = table.depth + 1;
+    const size = table.count / 2 / TARGET_LOAD;
+    const halves = [newTable(depth, size), newTable(depth, size)] as const;
+    forEach(table.slots, (tag, ref) => {
+      const half = halves[(this.#hashOf(ref) >>> (32 - depth)) & 1]!;
+      if (half.count + 1 > sizeOf(half) * MAX_LOAD) resize(half, sizeOf(half) * GROWTH);
+      insert(half, tag, ref);
     });
-    const first = this.#tables.indexOf(table);
-    const copies = 2 ** (this.#bits - bits);
-    this.#tables.fill(halves[0], first, first + copies).fill(halves[1], first + copies, first + 2 * copies);
+    const first = this.#directory.indexOf(table);
+    const copies = 2 ** (this.#depth - depth);
+    this.#directory.fill(halves[0], first, first + copies).fill(halves[1], first + copies, first + 2 * copies);
   }
 }
 
 interface Table {
-  /** Three words each: the tag, which is another part of the hash and 0 in a free place, and the reference's two halves. */
-  places: Uint16Array;
+  /** Three words for each slot: the tag, which is the end of the hash, and the two halves of the reference. Tag 0: empty. */
+  slots: Uint16Array;
   count: number;
-  /** How many bits its hashes begin with in common. */
-  readonly bits: number;
+  /** The length in bits of the prefix that all hashes of the table have in common. */
+  readonly depth: number;
 }
 
-const PLACE = 3;
+const SLOT_WORDS = 3;
 
-const SMALLEST = 16;
-const LARGEST = 4096;
-/** Beyond 65,536 tables they grow instead. */
-const MOST_BITS = 16;
-const FULLEST = 0.85;
-const EMPTIEST = 0.35;
-/** What is in use after a table was made to measure. */
-const FITTING = 0.7;
+const MIN_SLOTS = 16;
+const MAX_SLOTS = 4096;
+/** With 65,536 tables, a full table grows beyond MAX_SLOTS instead of splitting. */
+const MAX_DEPTH = 16;
+const MAX_LOAD = 0.85;
+const MIN_LOAD = 0.35;
+/** The load of a table that was made for a known number of entries. */
+const TARGET_LOAD = 0.7;
 const GROWTH = 1.2;
 
-function newTable(bits: number, size: number): Table {
-  return { places: newPlaces(size), count: 0, bits };
+function newTable(depth: number, size: number): Table {
+  return { slots: newSlots(size), count: 0, depth };
 }
 
-function newPlaces(size: number): Uint16Array {
-  return new Uint16Array(PLACE * Math.max(SMALLEST, Math.ceil(size)));
+function newSlots(size: number): Uint16Array {
+  return new Uint16Array(SLOT_WORDS * Math.max(MIN_SLOTS, Math.ceil(size)));
 }
 
-function sizeOf({ places }: Table): number {
-  return places.length / PLACE;
+function sizeOf({ slots }: Table): number {
+  return slots.length / SLOT_WORDS;
 }
 
-/** Files all anew. */
 function resize(table: Table, size: number): void {
-  const { places } = table;
-  table.places = newPlaces(size);
+  const { slots } = table;
+  table.slots = newSlots(size);
   table.count = 0;
-  each(places, (tag, ref) => put(table, tag, ref));
+  forEach(slots, (tag, ref) => insert(table, tag, ref));
 }
 
-function each(places: Uint16Array, use: (tag: number, ref: Ref) => void): void {
-  for (let at = 0; at < places.length; at += PLACE) if (places[at] !== 0) use(places[at]!, refAt(places, at));
+function forEach(slots: Uint16Array, use: (tag: number, ref: Ref) => void): void {
+  for (let slot = 0; slot < slots.length; slot += SLOT_WORDS) {
+    if (slots[slot] !== 0) use(slots[slot]!, refAt(slots, slot));
+  }
 }
 
-function refAt(places: Uint16Array, at: number): Ref {
-  return places[at + 1]! | (places[at + 2]! << 16);
+function refAt(slots: Uint16Array, slot: number): Ref {
+  return slots[slot + 1]! | (slots[slot + 2]! << 16);
 }
 
-function setRef(places: Uint16Array, at: number, ref: Ref): void {
-  places[at + 1] = ref;
-  places[at + 2] = ref >>> 16;
+function setRef(slots: Uint16Array, slot: number, ref: Ref): void {
+  slots[slot + 1] = ref;
+  slots[slot + 2] = ref >>> 16;
 }
 
-function put(table: Table, tag: number, ref: Ref): void {
-  const { places } = table;
-  let at = homeOf(tag, places);
-  while (places[at] !== 0) at = following(at, places);
-  places[at] = tag;
-  setRef(places, at, ref);
+function insert(table: Table, tag: number, ref: Ref): void {
+  const { slots } = table;
+  let slot = homeOf(tag, slots);
+  while (slots[slot] !== 0) slot = nextSlot(slot, slots);
+  slots[slot] = tag;
+  setRef(slots, slot, ref);
   table.count++;
 }
 
-function placeOf(places: Uint16Array, hash: number, ref: Ref): number {
-  let at = homeOf(tagOf(hash), places);
-  for (; places[at] !== 0; at = following(at, places)) if (refAt(places, at) === ref) return at;
+/** The slot of an entry, or -1. */
+function slotOf(slots: Uint16Array, hash: number, ref: Ref): number {
+  let slot = homeOf(tagOf(hash), slots);
+  for (; slots[slot] !== 0; slot = nextSlot(slot, slots)) if (refAt(slots, slot) === ref) return slot;
   return -1;
 }
 
-/** Empties a place. Those behind it move up, unless that is before where a search for them begins. */
-function takeOut(table: Table, place: number): void {
-  const { places } = table;
-  const { length } = places;
-  let hole = place;
-  for (let at = following(hole, places); places[at] !== 0; at = following(at, places)) {
-    const home = homeOf(places[at]!, places);
-    if ((at - home + length) % length < (at - hole + length) % length) continue;
-    places[hole] = places[at]!;
-    setRef(places, hole, refAt(places, at));
-    hole = at;
+/** Empties a slot. The entries after it move up, each as far as its home slot allows. */
+function clearSlot(table: Table, cleared: number): void {
+  const { slots } = table;
+  const { length } = slots;
+  let hole = cleared;
+  for (let slot = nextSlot(hole, slots); slots[slot] !== 0; slot = nextSlot(slot, slots)) {
+    const home = homeOf(slots[slot]!, slots);
+    if ((slot - home + length) % length < (slot - hole + length) % length) continue;
+    slots[hole] = slots[slot]!;
+    setRef(slots, hole, refAt(slots, slot));
+    hole = slot;
   }
-  places[hole] = 0;
+  slots[hole] = 0;
   table.count--;
 }
 
-/** The end of the hash; tables are chosen by its beginning. */
+/** The end of the hash. Its beginning chooses the table. */
 function tagOf(hash: number): number {
   return hash & 0xffff || 1;
 }
 
-function homeOf(tag: number, places: Uint16Array): number {
-  return PLACE * Math.floor((tag * (places.length / PLACE)) / 65_536);
+/** The slot at which the search for a tag begins. */
+function homeOf(tag: number, slots: Uint16Array): number {
+  return SLOT_WORDS * Math.floor((tag * (slots.length / SLOT_WORDS)) / 65_536);
 }
 
-function following(at: number, { length }: Uint16Array): number {
-  return at + PLACE === length ? 0 : at + PLACE;
+function nextSlot(slot: number, { length }: Uint16Array): number {
+  return slot + SLOT_WORDS === length ? 0 : slot + SLOT_WORDS;
 }

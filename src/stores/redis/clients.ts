@@ -1,11 +1,18 @@
+// Recognizes the client that an application hands in.
+
 import { OptionError } from "../../errors.ts";
+import type { Connection } from "./connection.ts";
 import * as ioredis from "./ioredis.ts";
-import type { Link } from "./link.ts";
 import * as nodeRedis from "./node-redis.ts";
 import type { RedisClientLike } from "./options.ts";
 
-/** Adapts a client that was handed in, recognized by what it can do, so that any copy and version of its package fits. */
-export function adapt(client: RedisClientLike): Link {
+/**
+ * A connection on a client that was handed in. The client is recognized by its methods, so that it may come from any copy
+ * and version of its package.
+ *
+ * @throws OptionError if the client is not known, or has an option that does not work with the store.
+ */
+export function adaptClient(client: RedisClientLike): Connection {
   const has = (...methods: string[]) =>
     methods.every((method) => typeof (client as unknown as Record<string, unknown>)?.[method] === "function");
   const given = client as unknown;
@@ -15,26 +22,26 @@ export function adapt(client: RedisClientLike): Link {
       throw new OptionError(
         "client",
         client,
-        'ioredis\'s keyPrefix hides keys from "list"; use the prefix of this store.',
+        "ioredis's keyPrefix hides sessions from list(). Give a client without it, and use the store's option prefix.",
       );
     }
-    // Its pipelines lose the names of commands that are called by "callBuffer", and then throw where nobody can catch it.
+    // ioredis can't read the name of a command that was sent by `callBuffer`, and its pipeline throws an uncaught error.
     if (options?.enableAutoPipelining) {
       throw new OptionError(
         "client",
         client,
-        "ioredis's enableAutoPipelining can't send commands that answer with bytes; give a client without it.",
+        "ioredis's enableAutoPipelining can't send commands with binary replies. Give a client without it.",
       );
     }
     return isCluster
-      ? ioredis.linkToCluster(given as ioredis.IoRedisCluster)
-      : ioredis.linkTo(given as ioredis.IoRedis);
+      ? ioredis.connectionOfCluster(given as ioredis.IoRedisCluster)
+      : ioredis.connectionOf(given as ioredis.IoRedis);
   }
   if (has("withCommandOptions", "sendCommand")) {
-    if (has("nodeClient")) return nodeRedis.linkToCluster(given as nodeRedis.NodeRedisCluster);
-    if (has("getSentinelNode")) return nodeRedis.linkToSentinel(given as nodeRedis.NodeRedisSentinel);
-    if (has("duplicate")) return nodeRedis.linkTo(given as nodeRedis.NodeRedis);
-    if (has("execute")) return nodeRedis.linkToPool(given as nodeRedis.NodeRedisPool);
+    if (has("nodeClient")) return nodeRedis.connectionOfCluster(given as nodeRedis.NodeRedisCluster);
+    if (has("getSentinelNode")) return nodeRedis.connectionOfSentinel(given as nodeRedis.NodeRedisSentinel);
+    if (has("duplicate")) return nodeRedis.connectionOf(given as nodeRedis.NodeRedis);
+    if (has("execute")) return nodeRedis.connectionOfPool(given as nodeRedis.NodeRedisPool);
   }
   throw new OptionError(
     "client",

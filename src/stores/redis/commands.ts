@@ -1,103 +1,220 @@
-import type { Names } from "./layout.ts";
-import { type Arg, type Channels, isUnknownScript, type Link, type Reply } from "./link.ts";
-import { scripts } from "./scripts.ts";
+// What the Redis store does to one session: commands where there are some, else a script.
 
-/** What is done to one session: by a command where there is one, else by a script. `at` is its key in Redis. */
+import {
+  type Arg,
+  type Channels,
+  type Connection,
+  isUnknownCommand,
+  isUnknownScript,
+  type Reply,
+} from "./connection.ts";
+import { isWriteRefused, toThrow } from "./errors.ts";
+import type { Names } from "./format.ts";
+import { type ScriptName, scripts } from "./scripts.ts";
+
+/** `name` is the session's key in Redis, with the prefix. */
 export interface Commands {
-  /** Gives the bytes and the expiry, after it was moved to `touchUntil` if that is given. Null: not there. */
-  get(at: string, touchUntil: number | undefined): Promise<{ bytes: Buffer; expiresAt: number } | null>;
-  /** Writes the bytes where nothing is. Gives the version that is there then. */
-  put(at: string, bytes: Buffer, expiresAt: number, version: string): Promise<string>;
-  /** Runs a script on a session; see there. `now` is the caller's clock. */
-  run(which: keyof ReturnType<typeof scripts>, at: string, argv: Arg[], now?: number): Promise<Reply>;
-  /** Where changes are announced. */
-  channels(): Channels;
-  /** For a server that does not know the channels' command: true if there are now other channels to try. */
-  fallBack(): boolean;
+  /** The server's time, in milliseconds since 1970. */
+  time(): Promise<number>;
+  /**
+   * Gives the bytes and the expiry, which is moved to `touchUntil` first if that is later. Null: there is no session. A
+   * server that refuses to move the expiry still gives the session.
+   */
+  get(name: string, touchUntil: number | undefined): Promise<Found | null>;
+  /** Writes the bytes if there is no session. Gives the version of the session that then is there. */
+  setIfAbsent(name: string, bytes: Buffer, expiresAt: number, version: string): Promise<string>;
+  /** Runs a script on a session. */
+  run(script: ScriptName, name: string, argv: Arg[]): Promise<Reply>;
+  /** The channels on which changes are published. */
+  channels(): Promise<Channels>;
+  /** Stops using sharded channels, for a server without them. False if they were not in use. */
+  avoidShardedChannels(): boolean;
 }
 
-export function commands(
-  link: Link,
-  names: Names,
-  { prefix, keep, notify }: { prefix: string; keep: number; notify: boolean },
-): Commands {
-  // GETEX and SET with PXAT came with Redis 6.2. A script does the same before; and if the key outlives the session.
-  let native = keep === 0;
-  // In a Cluster, announcements go to the one shard that the session is in; before Redis 7.0, to all servers.
-  let sharded = link.cluster;
-  let script = prepare();
+interface Found {
+  bytes: Buffer;
+  expiresAt: number;
+}
 
-  function prepare() {
-    return scripts({ prefix, keep, announce: notify ? (sharded ? "SPUBLISH" : "PUBLISH") : undefined });
+interface CommandOptions {
+  prefix: string;
+  /** Milliseconds for which an expired session stays; 0: Redis removes it. */
+  keepExpiredMs: number;
+  notify: boolean;
+}
+
+/** The expiry of a session that Redis was told to keep for good: the last instant that a Date can hold. */
+const NEVER = 8.64e15;
+
+/** At most this many moved expiries are remembered. */
+const MAX_MOVED = 1_000;
+
+export function createCommands(
+  connection: Connection,
+  names: Names,
+  { prefix, keepExpiredMs, notify }: CommandOptions,
+): Commands {
+  // PEXPIREAT with GT, and PEXPIRETIME, came with Redis 7.0; SET with PXAT came with 6.2. Scripts replace them on an older
+  // server, and with `keepExpired`.
+  let canReadByCommands = keepExpiredMs === 0;
+  let canCreateByCommand = keepExpiredMs === 0;
+  // Sharded channels came with Redis 7.0. On an older Cluster, every server gets every change.
+  let usesShardedChannels = connection.isCluster;
+  /** Undefined until it is known what the servers are. */
+  let scriptsByName = connection.learnKind ? undefined : buildScripts();
+  /** The expiries to which reads have moved sessions. Several requests may read one session in the same millisecond. */
+  const moved = new Map<string, number>();
+
+  function buildScripts() {
+    const publish = usesShardedChannels ? "SPUBLISH" : "PUBLISH";
+    return scripts({ prefix, keepExpiredMs, publish: notify ? publish : undefined });
   }
 
-  function fallBack(): boolean {
-    if (!sharded) return false;
-    sharded = false;
-    script = prepare();
+  async function learnKind(): Promise<void> {
+    if (scriptsByName !== undefined) return;
+    await connection.learnKind!().catch(rethrow);
+    usesShardedChannels = connection.isCluster;
+    scriptsByName = buildScripts();
+  }
+
+  function avoidShardedChannels(): boolean {
+    if (!usesShardedChannels) return false;
+    usesShardedChannels = false;
+    scriptsByName = buildScripts();
     return true;
   }
 
-  function run(which: keyof typeof script, at: string, argv: Arg[], now = Date.now()): Promise<Reply> {
-    const { sha, source } = script[which];
-    const args = keep
-      ? ["EVALSHA", sha, "2", at, names.dueOf(at), ...argv, String(now)]
-      : ["EVALSHA", sha, "1", at, ...argv];
-    return link.send(at, args).catch(async (error) => {
+  function run(script: ScriptName, name: string, argv: Arg[]): Promise<Reply> {
+    if (scriptsByName === undefined) return learnKind().then(() => run(script, name, argv));
+    const { sha, source } = scriptsByName[script];
+    const args = keepExpiredMs
+      ? ["EVALSHA", sha, "2", name, names.expiryIndexOf(name), ...argv]
+      : ["EVALSHA", sha, "1", name, ...argv];
+    return connection.send(name, args).catch(async (error) => {
       if (isUnknownScript(error)) {
         try {
-          return await link.send(at, ["EVAL", source, ...args.slice(2)]);
+          return await connection.send(name, ["EVAL", source, ...args.slice(2)]);
         } catch (next) {
           error = next;
         }
       }
-      if (!isUnknownCommand(error) || !fallBack()) throw error;
-      return run(which, at, argv, now);
+      if (!isUnknownCommand(error) || !avoidShardedChannels()) throw toThrow(connection, error);
+      return run(script, name, argv);
     });
   }
 
-  async function read(at: string, touchUntil: number | undefined) {
-    const reply = await run("read", at, [touchUntil === undefined ? "" : String(touchUntil)]);
+  async function getByScript(name: string, touchUntil: number | undefined): Promise<Found | null> {
+    const reply = await run("read", name, [touchUntil === undefined ? "" : String(touchUntil)]);
     if (reply === null) return null;
     const [bytes, expiresAt] = reply as [Buffer, number];
-    return { bytes, expiresAt: touchUntil ?? expiresAt };
+    return { bytes, expiresAt: expiresAt < 0 ? NEVER : expiresAt };
   }
 
-  async function create(at: string, bytes: Buffer, expiresAt: number, version: string): Promise<string> {
-    return String(await run("create", at, [bytes, String(expiresAt)])) || version;
+  /** Two commands in one round trip take a third of the time of a script in Redis. */
+  function getByCommands(name: string, touchUntil: number | undefined): Promise<Found | null> {
+    const getting = connection.send(name, ["GET", name]) as Promise<Buffer | null>;
+    const expiring =
+      touchUntil === undefined
+        ? connection.send(name, ["PEXPIRETIME", name])
+        : connection.send(name, ["PEXPIREAT", name, String(touchUntil), "GT"]);
+    expiring.catch(ignore); // it may fail first, and is looked at below
+    return getting.then(
+      (bytes) =>
+        expiring.then(
+          (answer) => (bytes === null ? null : found(name, bytes, answer as number, touchUntil)),
+          (error) => foundDespite(error, name, bytes, touchUntil),
+        ),
+      rethrow,
+    );
+  }
+
+  /** `answer`: of PEXPIREAT or, without `touchUntil`, of PEXPIRETIME. */
+  function found(
+    name: string,
+    bytes: Buffer,
+    answer: number,
+    touchUntil: number | undefined,
+  ): Found | null | Promise<Found | null> {
+    if (touchUntil === undefined) return withExpiry(bytes, answer);
+    if (answer === 1) {
+      if (moved.size === MAX_MOVED) moved.clear();
+      moved.set(name, touchUntil);
+      return { bytes, expiresAt: touchUntil };
+    }
+    return moved.get(name) === touchUntil ? { bytes, expiresAt: touchUntil } : foundUntil(name, bytes);
+  }
+
+  async function foundDespite(
+    error: unknown,
+    name: string,
+    bytes: Buffer | null,
+    touchUntil: number | undefined,
+  ): Promise<Found | null> {
+    if (isTooOld(error)) {
+      canReadByCommands = false;
+      return getByScript(name, touchUntil);
+    }
+    if (touchUntil === undefined || !isWriteRefused(error)) return rethrow(error);
+    return bytes && foundUntil(name, bytes);
+  }
+
+  /** A session that ends later, or whose expiry the server refuses to move. */
+  async function foundUntil(name: string, bytes: Buffer): Promise<Found | null> {
+    try {
+      return withExpiry(bytes, (await connection.send(name, ["PEXPIRETIME", name])) as number);
+    } catch (error) {
+      if (!isTooOld(error)) return rethrow(error);
+      canReadByCommands = false;
+      return getByScript(name, undefined);
+    }
+  }
+
+  function rethrow(error: unknown): never {
+    throw toThrow(connection, error);
+  }
+
+  async function setIfAbsentByScript(name: string, bytes: Buffer, expiresAt: number, version: string) {
+    return String(await run("create", name, [bytes, String(expiresAt)])) || version;
   }
 
   return {
-    get(at, touchUntil) {
-      if (!native || touchUntil === undefined) return read(at, touchUntil);
-      return link.send(at, ["GETEX", at, "PXAT", String(touchUntil)]).then(
-        (bytes) => (bytes === null ? null : { bytes: bytes as Buffer, expiresAt: touchUntil }),
-        (error) => {
-          if (!isUnknownCommand(error)) throw error;
-          native = false;
-          return read(at, touchUntil);
-        },
-      );
+    async time() {
+      const [seconds, microseconds] = (await connection.send(names.channel, ["TIME"]).catch(rethrow)) as Buffer[];
+      return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
     },
 
-    put(at, bytes, expiresAt, version) {
-      if (!native) return create(at, bytes, expiresAt, version);
-      return link.send(at, ["SET", at, bytes, "PXAT", String(expiresAt), "NX"]).then(
-        (reply) => (reply === null ? link.send(at, ["GETRANGE", at, "1", "9"]).then(String) : version),
+    get: (name, touchUntil) => (canReadByCommands ? getByCommands(name, touchUntil) : getByScript(name, touchUntil)),
+
+    setIfAbsent(name, bytes, expiresAt, version) {
+      if (!canCreateByCommand) return setIfAbsentByScript(name, bytes, expiresAt, version);
+      return connection.send(name, ["SET", name, bytes, "PXAT", String(expiresAt), "NX"]).then(
+        (reply) => (reply === null ? connection.send(name, ["GETRANGE", name, "1", "9"]).then(String) : version),
         (error) => {
-          if (!/syntax error/i.test(String(error))) throw error;
-          native = false;
-          return create(at, bytes, expiresAt, version);
+          if (!/syntax error/i.test(String(error))) return rethrow(error);
+          canCreateByCommand = false;
+          return setIfAbsentByScript(name, bytes, expiresAt, version);
         },
       );
     },
 
     run,
-    channels: () => (sharded ? names.channels : names.channel),
-    fallBack,
+    async channels() {
+      await learnKind();
+      return usesShardedChannels ? names.shardedChannels : names.channel;
+    },
+    avoidShardedChannels,
   };
 }
 
-function isUnknownCommand(error: unknown): boolean {
-  return /unknown (redis )?command/i.test(String(error));
+function ignore(): void {}
+
+/** Null: the session has ended meanwhile. */
+function withExpiry(bytes: Buffer, expiresAt: number): Found | null {
+  if (expiresAt === -2) return null;
+  return { bytes, expiresAt: expiresAt === -1 ? NEVER : expiresAt };
+}
+
+/** True if the server does not know the command, or its option GT. */
+function isTooOld(error: unknown): boolean {
+  return isUnknownCommand(error) || /wrong number of arguments|syntax error|unsupported option/i.test(String(error));
 }

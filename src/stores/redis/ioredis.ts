@@ -1,6 +1,19 @@
-import { type Arg, type Channels, type Link, type Reply, type Subscription, subscription } from "./link.ts";
+// Clients of the package `ioredis`.
 
-/** What is used of a client of the package `ioredis`, version 5 or later. */
+import {
+  type Arg,
+  type Channels,
+  type Connection,
+  openSubscription,
+  ping,
+  type Reply,
+  type Subscription,
+} from "./connection.ts";
+import { createDetour } from "./detour.ts";
+import { openInTime } from "./ending.ts";
+import { NotConnectedError } from "./errors.ts";
+
+/** The methods that are used of a client of the package `ioredis`, version 5 or later. */
 export interface IoRedis {
   readonly status: string;
   readonly options: { keyPrefix?: string; enableAutoPipelining?: boolean; host?: string; port?: number };
@@ -23,22 +36,45 @@ export interface IoRedisCluster {
   nodes(role: "master"): IoRedis[];
 }
 
-export function linkTo(client: IoRedis): Link {
-  const send = sender(client);
+export function connectionOf(client: IoRedis): Connection {
+  const { send, close } = createDetour({
+    get isReady() {
+      return client.status === "ready";
+    },
+    send: sender(client),
+    async open() {
+      const other = duplicate(client);
+      let onLost: () => void = () => {};
+      other.on("error", () => {});
+      other.on("close", () => onLost());
+      const opening = { destroy: () => other.disconnect() };
+      await openInTime(opening, async () => {
+        await other.connect();
+        await ping(sender(other));
+      });
+      return {
+        send: sender(other),
+        onLost(listener) {
+          onLost = listener;
+        },
+        end: () => other.disconnect(),
+      };
+    },
+  });
   return {
-    cluster: false,
+    isCluster: false,
     send: (_key, args) => send(args),
     nodes: async () => [send],
-    subscribe: (channels, onMessage, onLost) => subscribeOn([[client, channels]], onMessage, onLost),
-    close: async () => {},
+    subscribe: (channels, onMessage, onLost) => subscribeToShares([[client, channels]], onMessage, onLost),
+    close: async () => close(),
   };
 }
 
-export function linkToCluster(cluster: IoRedisCluster): Link {
+export function connectionOfCluster(cluster: IoRedisCluster): Connection {
   const send = sender(cluster);
   return {
-    cluster: true,
-    // ioredis finds the key in the command by itself.
+    isCluster: true,
+    // ioredis itself finds the key in the command.
     send: (_key, args) => send(args),
     nodes: async () => cluster.nodes("master").map(sender),
     async subscribe(channels, onMessage, onLost) {
@@ -49,8 +85,9 @@ export function linkToCluster(cluster: IoRedisCluster): Link {
         typeof channels === "string"
           ? new Map<IoRedis | undefined, Channels>([[masters.values().next().value, channels]])
           : Map.groupBy(channels, ({ slot }) => masters.get(cluster.slots[slot]?.[0] ?? ""));
-      if (shares.has(undefined)) throw new Error("the Redis Cluster does not serve all slots");
-      return subscribeOn([...shares] as [IoRedis, Channels][], onMessage, onLost);
+      if (shares.has(undefined))
+        throw new Error("the Redis Cluster does not serve all slots: check CLUSTER INFO on its servers");
+      return subscribeToShares([...shares] as [IoRedis, Channels][], onMessage, onLost);
     },
     close: async () => {},
   };
@@ -60,42 +97,45 @@ function sender(client: Pick<IoRedis, "status" | "callBuffer">): (args: Arg[]) =
   let wasReady = client.status === "ready";
   return (args) => {
     if (client.status === "ready") wasReady = true;
-    // Its queue would hold commands for as long as the server is away. Until it is there for the first time, that is meant.
+    // The client would queue the command until the server is back. Only the first connection is worth waiting for.
     else if (wasReady)
-      return Promise.reject(new Error(`the Redis client is not connected at the moment (${client.status})`));
+      return Promise.reject(new NotConnectedError(`the Redis client is not connected (${client.status})`));
     return client.callBuffer(args[0] as string, args.slice(1)) as Promise<Reply>;
   };
 }
 
-/** A connection of its own to each server, as a connection that listens can do nothing else. */
-function subscribeOn(
+/** A connection like the client's, which does not reconnect by itself. */
+function duplicate(client: IoRedis): IoRedis {
+  return client.duplicate({
+    lazyConnect: true,
+    retryStrategy: () => null,
+    autoResubscribe: false,
+    enableOfflineQueue: true,
+  });
+}
+
+/** Opens a new connection to each server: a connection that subscribes can send no other commands. */
+function subscribeToShares(
   shares: [IoRedis, Channels][],
   onMessage: (message: string) => void,
   onLost: () => void,
 ): Promise<Subscription> {
-  // A lost one is made anew, so it need not come back by itself.
-  const connections = shares.map(([client]) =>
-    client.duplicate({
-      lazyConnect: true,
-      retryStrategy: () => null,
-      autoResubscribe: false,
-      enableOfflineQueue: true,
-    }),
-  );
-  async function open(connection: IoRedis, channels: Channels, lose: () => void): Promise<void> {
-    connection.on("error", lose);
-    connection.on("close", lose);
-    connection.on("sunsubscribe", lose);
+  // A lost subscription is opened again as a whole.
+  const connections = shares.map(([client]) => duplicate(client));
+  async function open(connection: IoRedis, channels: Channels, onFailure: () => void): Promise<void> {
+    connection.on("error", onFailure);
+    connection.on("close", onFailure);
+    connection.on("sunsubscribe", onFailure);
     connection.on("message", (_channel, message) => onMessage(message));
     connection.on("smessage", (_channel, message) => onMessage(message));
     await connection.connect();
     if (typeof channels === "string") await connection.subscribe(channels);
-    // One command each: those of one command must be of one slot.
+    // One command for each channel, as the channels of one command must be in one slot.
     else await Promise.all(channels.map(({ name }) => connection.ssubscribe(name)));
   }
-  return subscription(
+  return openSubscription(
     {
-      open: (lose) => Promise.all(connections.map((connection, i) => open(connection, shares[i]![1], lose))),
+      open: (onFailure) => Promise.all(connections.map((connection, i) => open(connection, shares[i]![1], onFailure))),
       end() {
         for (const connection of connections) connection.disconnect();
       },

@@ -1,6 +1,19 @@
-import { type Arg, type Channels, type Link, type Reply, type Subscription, subscription } from "./link.ts";
+// Clients of the package `redis` (node-redis).
 
-/** What is used of a client of the package `redis`, version 5 or later. */
+import {
+  type Arg,
+  type Channels,
+  type Connection,
+  openSubscription,
+  ping,
+  type Reply,
+  type Subscription,
+} from "./connection.ts";
+import { createDetour } from "./detour.ts";
+import { discardClient, openInTime } from "./ending.ts";
+import { NotConnectedError } from "./errors.ts";
+
+/** The methods that are used of a client of the package `redis`, version 5 or later. */
 export interface NodeRedis {
   readonly isOpen: boolean;
   readonly isReady: boolean;
@@ -33,15 +46,16 @@ export interface NodeRedisCluster {
 }
 
 export interface ClusterNode {
-  readonly client?: NodeRedis;
-  /** There until it is connected for the first time. */
+  /** Undefined: the next command to this server opens a new one. */
+  client?: NodeRedis | undefined;
+  /** Set until the first connection is ready. */
   readonly connectPromise?: Promise<unknown>;
 }
 
 export interface NodeRedisSentinel {
   readonly isOpen: boolean;
   sendCommand(readonly: boolean, args: Arg[], options?: object): Promise<Reply>;
-  /** Since version 6. */
+  /** Since version 6 of the package. */
   duplicate?(): NodeRedisSentinel;
   connect(): Promise<unknown>;
   close(): Promise<unknown>;
@@ -51,49 +65,80 @@ export interface NodeRedisSentinel {
 }
 
 /**
- * Bulk strings (type 36) as Buffers, and no time limit: the core has its own, and node-redis makes an AbortSignal for
- * each command that has one, which triples what a GET costs.
+ * Bulk strings (type 36) as Buffers, and no time limit. The core has its own time limits, and those of node-redis would
+ * triple the cost of a GET, with an AbortSignal for each command.
  */
 export const COMMAND_OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined };
 
 const NOT_OPEN = 'the Redis client that was handed in is not connected: call "await client.connect()" first';
 
-export function linkTo(client: NodeRedis): Link {
+export function connectionOf(client: NodeRedis): Connection {
   let wasReady = client.isReady;
-  function send(_key: string, args: Arg[]): Promise<Reply> {
-    if (client.isReady) wasReady = true;
-    // Its queue would hold commands for as long as the server is away. Until it is there for the first time, that is meant.
-    else if (wasReady) return Promise.reject(new Error("the Redis client is not connected at the moment"));
-    else if (!client.isOpen) return Promise.reject(new Error(NOT_OPEN));
-    return client.sendCommand(args, COMMAND_OPTIONS);
-  }
+  const { send, close } = createDetour({
+    get isReady() {
+      return client.isReady;
+    },
+    send(args) {
+      if (client.isReady) wasReady = true;
+      // The client would queue the command until the server is back. Only the first connection is worth waiting for.
+      else if (wasReady) return Promise.reject(new NotConnectedError("the Redis client is not connected"));
+      else if (!client.isOpen) return Promise.reject(new NotConnectedError(NOT_OPEN));
+      return client.sendCommand(args, COMMAND_OPTIONS);
+    },
+    async open() {
+      const other = client.duplicate();
+      let onLost: () => void = () => {};
+      other.on("error", () => onLost());
+      await openInTime(other, async () => {
+        await other.connect();
+        await ping((args) => other.sendCommand(args));
+      });
+      return {
+        send: (args) => other.sendCommand(args, COMMAND_OPTIONS),
+        onLost(listener) {
+          onLost = listener;
+        },
+        end: () => void discardClient(other),
+      };
+    },
+  });
   return {
-    cluster: false,
-    send,
-    nodes: async () => [(args) => send("", args)],
-    subscribe: (channels, onMessage, onLost) => subscribeOn([[client, channels]], onMessage, onLost),
-    close: async () => {},
+    isCluster: false,
+    send: (_key, args) => send(args),
+    nodes: async () => [send],
+    subscribe: (channels, onMessage, onLost) => subscribeTo(client, channels, onMessage, onLost),
+    close: async () => close(),
   };
 }
 
-export function linkToPool(pool: NodeRedisPool): Link {
+/** Subscribes on a new connection of a client like this one. */
+export function subscribeTo(
+  client: NodeRedis,
+  channels: Channels,
+  onMessage: (message: string) => void,
+  onLost: () => void,
+): Promise<Subscription> {
+  return subscribeToShares([[client, channels]], onMessage, onLost);
+}
+
+export function connectionOfPool(pool: NodeRedisPool): Connection {
   return {
-    cluster: false,
+    isCluster: false,
     send: (_key, args) => pool.sendCommand(args, COMMAND_OPTIONS),
     nodes: async () => [(args) => pool.sendCommand(args, COMMAND_OPTIONS)],
     async subscribe(channels, onMessage, onLost) {
       const client = await pool.execute((client) => client.duplicate());
-      return subscribeOn([[{ duplicate: () => client }, channels]], onMessage, onLost);
+      return subscribeToShares([[{ duplicate: () => client }, channels]], onMessage, onLost);
     },
     close: async () => {},
   };
 }
 
-export function linkToCluster(cluster: NodeRedisCluster): Link {
+export function connectionOfCluster(cluster: NodeRedisCluster): Connection {
   return {
-    cluster: true,
+    isCluster: true,
     send(key, args) {
-      if (!cluster.isOpen) return Promise.reject(new Error(NOT_OPEN));
+      if (!cluster.isOpen) return Promise.reject(new NotConnectedError(NOT_OPEN));
       return cluster.sendCommand(key, false, args, COMMAND_OPTIONS);
     },
     nodes: () =>
@@ -104,53 +149,52 @@ export function linkToCluster(cluster: NodeRedisCluster): Link {
         }),
       ),
     async subscribe(channels, onMessage, onLost) {
-      const shares = new Map<ClusterNode, Channels>();
-      if (typeof channels === "string") shares.set(cluster.masters[0]!, channels);
-      else
-        for (const [node, share] of Map.groupBy(channels, ({ slot }) => cluster.slots[slot]!.master))
-          shares.set(node, share);
+      const shares =
+        typeof channels === "string"
+          ? new Map<ClusterNode, Channels>([[cluster.masters[0]!, channels]])
+          : Map.groupBy(channels, ({ slot }) => cluster.slots[slot]!.master);
       const clients = [...shares].map(
         async ([node, share]) => [await cluster.nodeClient(node), share] as [NodeRedis, Channels],
       );
-      return subscribeOn(await Promise.all(clients), onMessage, onLost);
+      return subscribeToShares(await Promise.all(clients), onMessage, onLost);
     },
     close: async () => {},
   };
 }
 
-export function linkToSentinel(sentinel: NodeRedisSentinel): Link {
+export function connectionOfSentinel(sentinel: NodeRedisSentinel): Connection {
   function send(_key: string, args: Arg[]): Promise<Reply> {
-    if (!sentinel.isOpen) return Promise.reject(new Error(NOT_OPEN));
+    if (!sentinel.isOpen) return Promise.reject(new NotConnectedError(NOT_OPEN));
     return sentinel.sendCommand(false, args, COMMAND_OPTIONS);
   }
   return {
-    cluster: false,
+    isCluster: false,
     send,
     nodes: async () => [(args) => send("", args)],
-    subscribe: (channels, onMessage, onLost) => subscribeOnSentinel(sentinel, channels as string, onMessage, onLost),
+    subscribe: (channels, onMessage, onLost) => subscribeToMaster(sentinel, channels as string, onMessage, onLost),
     close: async () => {},
   };
 }
 
-/** A connection of its own to each server, as a connection that listens can do nothing else. */
-function subscribeOn(
+/** Opens a new connection to each server: a connection that subscribes can send no other commands. */
+function subscribeToShares(
   shares: [Pick<NodeRedis, "duplicate">, Channels][],
   onMessage: (message: string) => void,
   onLost: () => void,
 ): Promise<Subscription> {
   const connections = shares.map(([client]) => client.duplicate());
-  async function open(connection: NodeRedis, channels: Channels, lose: () => void): Promise<void> {
-    connection.on("error", lose);
-    connection.on("end", lose);
-    connection.on("sharded-channel-moved", lose);
+  async function open(connection: NodeRedis, channels: Channels, onFailure: () => void): Promise<void> {
+    connection.on("error", onFailure);
+    connection.on("end", onFailure);
+    connection.on("sharded-channel-moved", onFailure);
     await connection.connect();
     if (typeof channels === "string") await connection.subscribe(channels, onMessage);
-    // One command each: those of one command must be of one slot.
+    // One command for each channel, as the channels of one command must be in one slot.
     else await Promise.all(channels.map(({ name }) => connection.sSubscribe(name, onMessage)));
   }
-  return subscription(
+  return openSubscription(
     {
-      open: (lose) => Promise.all(connections.map((connection, i) => open(connection, shares[i]![1], lose))),
+      open: (onFailure) => Promise.all(connections.map((connection, i) => open(connection, shares[i]![1], onFailure))),
       end() {
         for (const connection of connections) connection.destroy();
       },
@@ -160,27 +204,28 @@ function subscribeOn(
   );
 }
 
-/** The client looks for the new master by itself, but what is announced meanwhile is lost. */
-async function subscribeOnSentinel(
+/** The client itself finds a new master, but misses the changes that are published meanwhile: the subscription is lost. */
+async function subscribeToMaster(
   sentinel: NodeRedisSentinel,
   channel: string,
   onMessage: (message: string) => void,
   onLost: () => void,
 ): Promise<Subscription> {
   const connection = sentinel.duplicate?.();
-  if (!connection) throw new Error("watch with sentinels needs version 6 of the package redis");
-  return subscription(
+  if (!connection)
+    throw new Error('watch() with sentinels needs version 6 of the package "redis": npm install redis@6');
+  return openSubscription(
     {
-      async open(lose) {
-        // While it connects, an error only says that one of the sentinels is down.
-        let connected = false;
-        const loseLater = () => connected && lose();
-        connection.on("error", loseLater);
-        connection.on("reconnecting", loseLater);
-        connection.on("topology-change", ({ type }) => type === "MASTER_CHANGE" && loseLater());
+      async open(onFailure) {
+        // While the client connects, an error means only that one of the sentinels is down.
+        let isConnected = false;
+        const failIfConnected = () => isConnected && onFailure();
+        connection.on("error", failIfConnected);
+        connection.on("reconnecting", failIfConnected);
+        connection.on("topology-change", ({ type }) => type === "MASTER_CHANGE" && failIfConnected());
         await connection.connect();
         await connection.subscribe(channel, onMessage);
-        connected = true;
+        isConnected = true;
       },
       end: () => connection.destroy(),
       ping: () => connection.sendCommand(false, ["PING"]),

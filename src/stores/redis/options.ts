@@ -1,44 +1,64 @@
-import { type Duration, milliseconds } from "../../duration.ts";
-import { OptionError } from "../../errors.ts";
+// The options of the Redis store.
 
-/** Give exactly one of `url`, `host`, `client`, `cluster` and `sentinel`. */
+import { isDeepStrictEqual } from "node:util";
+import { Description, OptionError } from "../../errors.ts";
+import { type Duration, milliseconds } from "../../util/duration.ts";
+import { checkNames, type OptionHints, type OptionNames } from "../../util/option-names.ts";
+import { type Address, type Credentials, credentialsOf, type ParsedAddress, parseAddress } from "./address.ts";
+
+/** Exactly one of `url`, `host`, `client`, `cluster`, `sentinel` and `servers` is required. */
 export interface RedisOptions {
-  /** One server: `redis://[[user]:password@]host[:port][/database]`, `rediss://…` for TLS, or `unix:///path`. */
+  /**
+   * One server: `redis://[[user]:password@]host[:port][/database]`, `rediss://…` for TLS, or `unix:///path`. Parameters
+   * may be in the query: `db`, `tls`, `user` and `password`. Any other one is refused.
+   */
   url?: string;
-  /** One server, by name: as Azure Cache for Redis and Azure Managed Redis give it. */
+  /** One server, by its name or address, as Azure Cache for Redis and Azure Managed Redis give it. */
   host?: string;
-  /** With `host`. Default: 6380 with `ssl`, 10000 for a host under redis.azure.net, else 6379. */
+  /** The port. Only with `host`. Default: 10000 for a host under redis.azure.net, else 6380 with `ssl`, else 6379. */
   port?: number;
   /**
-   * A client of yours, connected: of the package `redis` (client, pool, cluster, sentinel; version 5 or later) or `ioredis`
-   * (Redis, Cluster; version 5 or later). It is used, and never closed.
+   * A connected client of yours, of the package `redis` (client, pool, cluster or sentinel; version 5 or later) or `ioredis`
+   * (Redis or Cluster; version 5 or later). It is used and never closed.
    */
   client?: RedisClientLike;
-  /** A Redis Cluster: some of its servers, each as a URL or `host:port`; the others are found. */
+  /** A Redis Cluster: some of its servers, each as a URL or `host:port`. The other servers are found from these. */
   cluster?: { nodes: string[] };
-  /** Servers under Redis Sentinel: the name of the master, and some of the sentinels, each as `host:port`. */
+  /**
+   * Servers under Redis Sentinel: the name of the master, and some of the sentinels, each as a URL or `host:port`. `user` and
+   * `password` are for the sentinels.
+   */
   sentinel?: { name: string; nodes: string[]; user?: string; password?: string };
 
-  /** The ACL user. Not with `url` (it is in the URL) or `client`. Default: Redis's default user. */
+  /**
+   * Several servers of which it is not said what they are, each as a URL or `host:port`. They are asked: a Cluster, or a
+   * primary and its replicas. When the primary has changed, they are asked again.
+   */
+  servers?: string[];
+
+  /** The ACL user. Not with `client`, nor with `url`, which contains it. Default: Redis's default user. */
   user?: string;
-  /** The password, or access key. Not with `url` (it is in the URL) or `client`. Default: none. */
+  /** The password, or access key. Not with `client`, nor with `url`, which contains it. Default: none. */
   accessKey?: string;
-  /** Whether to use TLS. Not with `url` or `client`. Default: true with `accessKey` and `host`, else false. */
+  /**
+   * Whether to use TLS. Not with `url` or `client`. Default: true with `tls`, with rediss:// in the nodes, and for a host with
+   * an `accessKey` or the port 6380; else false.
+   */
   ssl?: boolean;
-  /** Details of TLS. Not with `client`. */
+  /** Options of TLS. Not with `client`, nor where TLS is off. Default: those of Node. */
   tls?: RedisTlsOptions;
-  /** The database's number. Not with `url` (it is in the URL), `client` or `cluster` (which has only 0). Default: 0. */
+  /** The database's number. Not with `client`, nor with `url`, which contains it. A Cluster has only 0. Default: 0. */
   database?: number;
 
-  /** What the names of all keys and channels begin with. No `{` or `}`. Default: `"coatcheck:"`. */
+  /** The prefix of all keys and channels, without `{` and `}`. Default: `"coatcheck:"`. */
   prefix?: string;
   /**
-   * How long the data of a session that has expired waits to be collected, so that its `end` event has it. All servers
-   * of a farm must give the same. Default: not at all, which is a little faster: Redis removes it by itself.
+   * How long an expired session stays until a sweep claims it, so that its `end` event has the data. Must be the same on all
+   * servers of a farm. Default: expired sessions do not stay: Redis itself removes them, which is a little faster.
    */
   keepExpired?: Duration;
   /**
-   * Whether to announce each change, so that `watch` can be had. All servers of a farm must give the same. Default: true.
+   * Whether to publish each change, which `watch` needs. Must be the same on all servers of a farm. Default: true.
    */
   notify?: boolean;
 }
@@ -48,15 +68,17 @@ export interface RedisClientLike {
   sendCommand(...args: never[]): unknown;
 }
 
-/** Options of `tls.connect` in node:tls. */
+/** Options of `tls.connect` of node:tls. */
 export interface RedisTlsOptions {
-  /** Whom to trust, in PEM. Default: the well-known authorities. */
+  /** The trusted certificate authorities, in PEM. Default: the well-known ones. */
   ca?: string | Uint8Array | (string | Uint8Array)[];
-  /** This client's certificate and key, in PEM, for a server that asks for one. */
+  /** The client's certificate, in PEM, for a server that requires one. */
   cert?: string | Uint8Array;
+  /** The private key of `cert`, in PEM. */
   key?: string | Uint8Array;
+  /** The passphrase of `key`. */
   passphrase?: string;
-  /** The name that the server's certificate must have. Default: the host. */
+  /** The name that must be in the server's certificate. Default: the host. */
   servername?: string;
   [option: string]: unknown;
 }
@@ -65,129 +87,223 @@ export interface RedisTlsOptions {
 export interface Settings {
   target: Target | { client: RedisClientLike };
   prefix: string;
-  /** Milliseconds; 0: not kept. */
-  keep: number;
+  /** Milliseconds for which an expired session stays; 0: Redis removes it. */
+  keepExpiredMs: number;
   notify: boolean;
 }
 
-/** What to connect to. */
+/** The servers to connect to. */
 export interface Target {
-  kind: "single" | "cluster" | "sentinel";
-  /** For messages; without secrets. */
-  label: string;
-  /** The name of the master, with sentinels. */
+  /** `"unknown"`: a Cluster, or a primary with its replicas. */
+  kind: "single" | "cluster" | "sentinel" | "unknown";
+  /** The name of the master, for sentinels. */
   name?: string;
   /** The server, some servers, or some sentinels. */
   nodes: Address[];
   credentials: Credentials;
-  /** How to log in to the sentinels. */
+  /** The credentials for the sentinels themselves. */
   sentinelCredentials: Credentials;
   /** Undefined: without TLS. */
   tls: RedisTlsOptions | undefined;
   database: number;
 }
 
-export type Address = { host: string; port: number } | { path: string };
+const NAMES: OptionNames<RedisOptions> = {
+  url: true,
+  host: true,
+  port: true,
+  client: "object",
+  cluster: { nodes: true },
+  sentinel: { name: true, nodes: true, user: true, password: true },
+  servers: true,
+  user: true,
+  accessKey: true,
+  ssl: "boolean",
+  tls: "object",
+  database: true,
+  prefix: true,
+  keepExpired: true,
+  notify: "boolean",
+};
 
-export interface Credentials {
-  username?: string;
-  password?: string;
-}
+/** Names that the clients' own options have. */
+const HINTS: OptionHints = {
+  password: "write accessKey.",
+  username: "write user.",
+  db: "write database.",
+  keyPrefix: "write prefix.",
+  name: "write sentinel: { name, nodes }.",
+  sentinels: "write sentinel: { name, nodes }.",
+  nodes: "write cluster: { nodes }.",
+  rootNodes: "write cluster: { nodes }.",
+  socket: "write host, port and tls.",
+};
 
-const KINDS = ["url", "host", "client", "cluster", "sentinel"] as const;
+const KINDS = ["url", "host", "client", "cluster", "sentinel", "servers"] as const;
 
-/** @throws OptionError */
+/** Checks the options. @throws OptionError if one is wrong. */
 export function settings(options: RedisOptions): Settings {
+  checkNames("redis()", options, NAMES, HINTS);
   const { prefix = "coatcheck:", keepExpired, notify = true } = options;
   if (typeof prefix !== "string" || /[{}]/.test(prefix)) {
     throw new OptionError("prefix", prefix, "give a string without { and }.");
   }
   return {
-    target: options.client === undefined ? target(options) : given(options, options.client),
+    target: options.client === undefined ? targetOf(options) : fromClient(options, options.client),
     prefix,
-    keep: keepExpired === undefined ? 0 : milliseconds("keepExpired", keepExpired),
+    keepExpiredMs: keepExpired === undefined ? 0 : milliseconds("keepExpired", keepExpired),
     notify: notify === true,
   };
 }
 
-function given(options: RedisOptions, client: RedisClientLike): { client: RedisClientLike } {
-  onlyOne(options);
+function fromClient(options: RedisOptions, client: RedisClientLike): { client: RedisClientLike } {
+  requireOneKind(options);
   refuse(
     options,
     ["port", "user", "accessKey", "ssl", "tls", "database"],
-    "it belongs into the options of your client.",
+    "leave it out, and set it in the options of your client.",
   );
   return { client };
 }
 
-function target(options: RedisOptions): Target {
-  onlyOne(options);
-  const { url, host, cluster, sentinel } = options;
+function targetOf(options: RedisOptions): Target {
+  requireOneKind(options);
+  const { url, host, cluster, sentinel, servers } = options;
   if (url !== undefined) return fromUrl(options, url);
   if (host !== undefined) return fromHost(options, host);
-  refuse(options, ["port"], "it belongs to each of the nodes.");
+  refuse(options, ["port"], "leave it out, and write it in each of the nodes.");
   if (cluster !== undefined) return fromCluster(options, cluster);
-  return fromSentinel(options, sentinel!);
+  if (sentinel !== undefined) return fromSentinel(options, sentinel);
+  return fromServers(options, servers!);
 }
 
 function fromUrl(options: RedisOptions, text: string): Target {
-  refuse(options, ["port", "user", "accessKey", "ssl", "database"], "write it into the url.");
-  const { address, credentials, secure, database } = parse("url", text);
-  return {
-    ...common(options, [address]),
-    kind: "single",
-    credentials,
-    tls: secure ? (options.tls ?? {}) : undefined,
-    database,
-  };
+  refuse(options, ["port", "user", "accessKey", "ssl", "database"], "leave it out, and write it in the url.");
+  // Without its protocol, an address does not say whether TLS is meant.
+  if (typeof text === "string" && !text.includes("://")) {
+    throw new OptionError("url", text, "give redis://host:port, or rediss://host:port for TLS, or unix:///path.");
+  }
+  const { address, credentials, tls, database = 0 } = parseAddress("url", text);
+  return { ...commonSettings(options, [address]), kind: "single", credentials, tls: tlsOf(options, tls!), database };
 }
 
 function fromHost(options: RedisOptions, host: string): Target {
   if (typeof host !== "string" || !/^[^\s/:@]+$|^[0-9a-f:]+$/i.test(host)) {
     throw new OptionError("host", host, 'give a name or address, such as "shop.redis.cache.windows.net".');
   }
-  const ssl = options.ssl ?? options.accessKey !== undefined;
+  const ssl = options.ssl ?? (options.accessKey !== undefined || options.tls !== undefined || options.port === 6380);
   const port = options.port ?? (/\.redis\.azure\.net$/i.test(host) ? 10_000 : ssl ? 6380 : 6379);
   if (!(Number.isInteger(port) && port > 0 && port < 65_536)) {
     throw new OptionError("port", port, "give a number from 1 to 65535.");
   }
-  return { ...common(options, [{ host, port }]), kind: "single", tls: ssl ? (options.tls ?? {}) : undefined };
+  return { ...commonSettings(options, [{ host, port }]), kind: "single", tls: tlsOf(options, ssl) };
 }
 
 function fromCluster(options: RedisOptions, { nodes }: { nodes: string[] }): Target {
-  if (options.database) throw new OptionError("database", options.database, "a Cluster has only 0; leave it out.");
-  const parsed = each("cluster.nodes", nodes).map((node) => parse("cluster.nodes", node));
-  const settings = common(
-    options,
-    parsed.map(({ address }) => address),
-  );
-  return {
-    ...settings,
-    kind: "cluster",
-    // What the Cluster's servers say of each other has no password, so the nodes' serves all of them.
-    credentials: { ...parsed[0]!.credentials, ...settings.credentials },
-    tls: (options.ssl ?? parsed[0]!.secure) ? (options.tls ?? {}) : undefined,
-  };
+  if (options.database)
+    throw new OptionError("database", options.database, "a Cluster has only database 0. Leave it out.");
+  const parsed = parseNodes("cluster.nodes", nodes);
+  if (parsed.database)
+    throw new OptionError(
+      "cluster.nodes",
+      new Description("(not shown)"),
+      "a Cluster has only database 0: leave it out.",
+    );
+  const common = commonSettings(options, parsed.addresses);
+  // The servers that are found have no password in their address. All of them get the same one.
+  const credentials = onlyOne("cluster.nodes", parsed.credentials, common.credentials);
+  return { ...common, kind: "cluster", credentials, tls: tlsOfNodes(options, "cluster.nodes", parsed.tls) };
 }
 
 function fromSentinel(options: RedisOptions, sentinel: NonNullable<RedisOptions["sentinel"]>): Target {
-  if (typeof sentinel?.name !== "string" || sentinel.name === "") {
-    throw new OptionError("sentinel.name", sentinel?.name, "give the name by which the sentinels know the master.");
+  const { name, nodes, user, password } = sentinel;
+  if (typeof name !== "string" || name === "") {
+    throw new OptionError("sentinel.name", name, "give the name of the master, as the sentinels know it.");
   }
-  const parsed = each("sentinel.nodes", sentinel.nodes).map((node) => parse("sentinel.nodes", node, 26_379));
+  if (user !== undefined && password === undefined) {
+    throw new OptionError("sentinel.password", password, "give the password of sentinel.user.");
+  }
+  const parsed = parseNodes("sentinel.nodes", nodes, 26_379);
+  if (parsed.database !== undefined) {
+    throw new OptionError(
+      "sentinel.nodes",
+      new Description("(not shown)"),
+      'write the database as the option "database".',
+    );
+  }
   return {
-    ...common(
-      options,
-      parsed.map(({ address }) => address),
-    ),
+    ...commonSettings(options, parsed.addresses),
     kind: "sentinel",
-    name: sentinel.name,
-    sentinelCredentials: { ...parsed[0]!.credentials, ...credentials(sentinel.user, sentinel.password) },
-    tls: options.ssl ? (options.tls ?? {}) : undefined,
+    name,
+    sentinelCredentials: onlyOne("sentinel.nodes", parsed.credentials, credentialsOf(user, password)),
+    tls: tlsOfNodes(options, "sentinel.nodes", parsed.tls),
   };
 }
 
-function common(options: RedisOptions, nodes: Address[]): Omit<Target, "kind"> {
+function fromServers(options: RedisOptions, servers: string[]): Target {
+  const parsed = parseNodes("servers", servers);
+  const common = commonSettings(options, parsed.addresses);
+  if (parsed.database !== undefined && options.database !== undefined && parsed.database !== options.database) {
+    throw new OptionError("database", options.database, "the servers name another one.");
+  }
+  return {
+    ...common,
+    kind: "unknown",
+    credentials: onlyOne("servers", parsed.credentials, common.credentials),
+    tls: tlsOfNodes(options, "servers", parsed.tls),
+    database: parsed.database ?? common.database,
+  };
+}
+
+/** Several addresses. What one of them says beside its host holds for all, so no two of them may say different things. */
+function parseNodes(option: string, nodes: string[], defaultPort?: number) {
+  if (!Array.isArray(nodes) || nodes.length === 0) throw new OptionError(option, nodes, "give at least one.");
+  const parsed = nodes.map((node) => parseAddress(option, node, defaultPort));
+  function said<Value>(value: (node: ParsedAddress) => Value | undefined): Value | undefined {
+    const values = parsed.map(value).filter((one) => one !== undefined);
+    if (values.every((one) => isDeepStrictEqual(one, values[0]))) return values[0];
+    const fix = "its addresses differ in TLS, user, password or database. One connects to all of them in the same way.";
+    throw new OptionError(option, new Description("(not shown)"), fix);
+  }
+  return {
+    addresses: parsed.map(({ address }) => address),
+    credentials: said(({ credentials }) => (credentials.password === undefined ? undefined : credentials)) ?? {},
+    tls: said(({ tls }) => tls),
+    database: said(({ database }) => database),
+  };
+}
+
+/** The credentials of the addresses, or else those of the options. */
+function onlyOne(option: string, inAddresses: Credentials, inOptions: Credentials): Credentials {
+  if (inAddresses.password === undefined) return inOptions;
+  if (inOptions.password === undefined) return inAddresses;
+  throw new OptionError(
+    option,
+    new Description("(not shown)"),
+    "it has a password, and the options have one, too: give one.",
+  );
+}
+
+/** The options of TLS, or undefined: without TLS. */
+function tlsOf({ tls }: RedisOptions, isOn: boolean): RedisTlsOptions | undefined {
+  if (isOn) return tls ?? {};
+  if (tls !== undefined)
+    throw new OptionError("tls", tls, "TLS is off: write rediss:// or ssl: true, or leave tls out.");
+  return undefined;
+}
+
+function tlsOfNodes(
+  options: RedisOptions,
+  option: string,
+  inAddresses: boolean | undefined,
+): RedisTlsOptions | undefined {
+  if (inAddresses && options.ssl === false) {
+    throw new OptionError("ssl", false, `${option} asks for TLS by rediss://: leave ssl out, or write redis://.`);
+  }
+  return tlsOf(options, options.ssl ?? (inAddresses || (inAddresses === undefined && options.tls !== undefined)));
+}
+
+function commonSettings(options: RedisOptions, nodes: Address[]): Omit<Target, "kind"> {
   const { database = 0, accessKey, user } = options;
   if (!Number.isInteger(database) || database < 0) {
     throw new OptionError("database", database, "give a whole number from 0.");
@@ -196,7 +312,7 @@ function common(options: RedisOptions, nodes: Address[]): Omit<Target, "kind"> {
     if (value !== undefined && (typeof value !== "string" || value === "")) {
       throw new OptionError(
         option,
-        typeof value === "string" ? value : typeof value,
+        typeof value === "string" ? value : new Description(`a ${typeof value}`),
         "give a string, or leave it out.",
       );
     }
@@ -205,61 +321,25 @@ function common(options: RedisOptions, nodes: Address[]): Omit<Target, "kind"> {
     throw new OptionError("accessKey", accessKey, "give the password of the user.");
   }
   return {
-    label: nodes.map((node) => ("path" in node ? node.path : `${node.host}:${node.port}`)).join(", "),
     nodes,
-    credentials: credentials(user, accessKey),
+    credentials: credentialsOf(user, accessKey),
     sentinelCredentials: {},
     tls: undefined,
     database,
   };
 }
 
-function credentials(username: string | undefined, password: string | undefined): Credentials {
-  return { ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
-}
-
-/** A URL, or `host:port`. */
-function parse(option: string, text: string, defaultPort = 6379) {
-  const form = "redis://host:port, rediss://host:port or unix:///path";
-  // The text may hold a password, so it is not printed.
-  const wrong = () => new OptionError(option, "(not shown)", `give ${form}, with a password percent-encoded.`);
-  if (typeof text !== "string") throw new OptionError(option, text, `give ${form}.`);
-  let url: URL;
-  try {
-    url = new URL(text.includes("://") ? text : `redis://${text}`);
-    if (!["redis:", "rediss:", "unix:"].includes(url.protocol)) throw wrong();
-    const { hostname, port, pathname } = url;
-    const socket = url.protocol === "unix:";
-    const number = socket ? (url.searchParams.get("db") ?? "0") : pathname.slice(1) || "0";
-    if (socket ? pathname.length < 2 : hostname === "" || !/^\d+$/.test(number)) throw wrong();
-    const [user, password] = [url.username, url.password].map(decodeURIComponent);
-    return {
-      address: socket
-        ? { path: decodeURIComponent(pathname) }
-        : { host: hostname.replace(/^\[(.*)\]$/, "$1"), port: port === "" ? defaultPort : Number(port) },
-      credentials: credentials(user || undefined, password || undefined),
-      secure: url.protocol === "rediss:",
-      database: Number(number),
-    };
-  } catch {
-    throw wrong();
-  }
-}
-
-function each(option: string, nodes: string[]): string[] {
-  if (!Array.isArray(nodes) || nodes.length === 0) throw new OptionError(option, nodes, "give at least one.");
-  return nodes;
-}
-
-function onlyOne(options: RedisOptions): void {
+function requireOneKind(options: RedisOptions): void {
   const kinds = KINDS.filter((kind) => options[kind] !== undefined);
   if (kinds.length === 1) return;
-  const fix = "give exactly one of url, host, client, cluster and sentinel.";
+  const fix = "give exactly one of url, host, client, cluster, sentinel and servers.";
   if (kinds.length === 0) throw new OptionError("url", undefined, fix);
-  throw new OptionError(kinds.join(" and "), "given together", fix);
+  throw new OptionError(kinds.join(" and "), new Description("given together"), fix);
 }
 
 function refuse(options: RedisOptions, names: (keyof RedisOptions)[], fix: string): void {
   const name = names.find((name) => options[name] !== undefined);
-  if (name !== undefined) throw new OptionError(name, name === "accessKey" ? "given" : options[name], fix);
+  if (name === undefined) return;
+  const value = options[name];
+  throw new OptionError(name, typeof value === "string" ? new Description("given") : value, fix);
 }

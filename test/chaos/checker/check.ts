@@ -1,4 +1,5 @@
-import { type History, type Operation, REGISTERS } from "../history.ts";
+// The checker: decides whether a history can come from sessions that lose nothing.
+import { type History, type Operation, REGISTERS, type SessionLimits } from "../history.ts";
 import { checkLog, checkTags } from "./collections.ts";
 import { checkCounter } from "./counters.ts";
 import { Lives } from "./lives.ts";
@@ -7,28 +8,31 @@ import { checkTurns } from "./serial.ts";
 import { sessionHistories } from "./session-history.ts";
 import type { Violation } from "./violation.ts";
 
-export interface Verdict {
-  /** What must not have happened. */
+type Spans = readonly (readonly [from: number, to: number])[];
+
+export interface CheckResult {
+  /** What no correct store and core allow. */
   violations: Violation[];
-  /** What happened because the store lost what it had acknowledged, as it says that it may. */
+  /** Losses of acknowledged writes that the store's own guarantees allow. */
   lostByStore: Violation[];
 }
 
-/** Decides whether a history can be one of sessions that lose nothing. */
-export function check({ operations, lossy = [], noticedAfter = 0 }: History): Verdict {
-  const violations = violationsOf(operations, noticedAfter);
+export function check({ operations, lossy = [], stale = [], ...limits }: History): CheckResult {
+  const violations = violationsOf(operations, limits, stale);
   if (violations.length === 0 || lossy.length === 0) return { violations, lostByStore: [] };
-  // The same again, believing nothing that was answered while the store may have lost it.
-  const doubted = operations.map((operation) => (isDoubtful(operation, lossy) ? doubt(operation) : operation));
-  const remaining = violationsOf(doubted, noticedAfter);
+  // Checks again, with unknown outcomes for everything that the store may have lost.
+  const weakened = operations.map((operation) => (mayBeLost(operation, lossy) ? asUnknown(operation) : operation));
+  const remaining = violationsOf(weakened, limits, stale);
   const names = new Set(remaining.map(nameOf));
   return { violations: remaining, lostByStore: violations.filter((violation) => !names.has(nameOf(violation))) };
 }
 
-function violationsOf(operations: Operation[], noticedAfter: number): Violation[] {
-  const lives = new Lives(operations, noticedAfter);
-  const violations = lives.violations(operations);
-  for (const history of sessionHistories(operations, lives).values()) {
+function violationsOf(operations: Operation[], limits: SessionLimits, stale: Spans): Violation[] {
+  // What an operation reads while the store may answer with an earlier state says nothing. What it writes counts.
+  const isRead = (operation: Operation) => !overlaps(operation, stale);
+  const lives = new Lives(operations, limits);
+  const violations = lives.violations(operations.filter(isRead));
+  for (const history of sessionHistories(operations, lives, isRead).values()) {
     for (const key of REGISTERS) violations.push(...checkRegister(key, history));
     violations.push(
       ...checkCounter("n", "increment", history),
@@ -38,23 +42,28 @@ function violationsOf(operations: Operation[], noticedAfter: number): Violation[
       ...checkTurns(history),
     );
   }
-  return once(violations);
+  return distinct(violations);
 }
 
-/** What one fault does shows in many reads. */
-function once(violations: Violation[]): Violation[] {
+/** One violation often shows in many reads. */
+function distinct(violations: Violation[]): Violation[] {
   return [...new Map(violations.toReversed().map((violation) => [nameOf(violation), violation])).values()].reverse();
 }
 
-function isDoubtful({ call, end, kind }: Operation, lossy: [number, number][]): boolean {
-  return kind !== "census" && lossy.some(([from, to]) => end > from && call < to && Number.isFinite(end));
+function mayBeLost(operation: Operation, lossy: Spans): boolean {
+  return operation.kind !== "census" && Number.isFinite(operation.end) && overlaps(operation, lossy);
 }
 
-/** Its answer is there, and proves nothing. */
-function doubt({ seen: _, ...operation }: Operation): Operation {
-  return { ...operation, outcome: "unknown", end: Infinity };
+function overlaps({ call, end }: Operation, spans: Spans): boolean {
+  return spans.some(([from, to]) => end > from && call < to);
 }
 
-function nameOf({ wrong, message }: Violation): string {
-  return `${wrong}: ${message}`;
+/** The same operation as if it had not been answered. If it found no session, it began its own. */
+function asUnknown({ seen: _, sent, ...operation }: Operation): Operation {
+  const found = sent !== undefined && operation.id !== undefined ? { sent } : {};
+  return { ...operation, ...found, outcome: "unknown", end: Infinity };
+}
+
+function nameOf({ anomaly, message }: Violation): string {
+  return `${anomaly}: ${message}`;
 }

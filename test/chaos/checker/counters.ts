@@ -1,10 +1,11 @@
+// Checks the counters of a session.
 import type { Operation } from "../history.ts";
 import type { SessionHistory, Write } from "./session-history.ts";
 import type { Violation } from "./violation.ts";
 
 /**
- * A counter that only grows by one: each read is at least what was surely counted before it, and at most what may have
- * been by its end; and the same counted from the reads before it.
+ * A counter only grows, by one at a time. A read is at least the number of increments that certainly ended before it began,
+ * and at most the number that may have happened by its end. The same holds for the increments since an earlier read.
  */
 export function checkCounter(
   key: "n" | "hits",
@@ -12,40 +13,40 @@ export function checkCounter(
   { root, reads, writes }: SessionHistory,
 ): Violation[] {
   const counts = writes.filter(({ operation }) => operation.kind === kind);
-  const looks = reads
+  const observations = reads
     .flatMap((read) => (typeof read.seen![key] === "number" ? [{ read, value: read.seen![key] }] : []))
     .sort((a, b) => a.read.call - b.read.call);
-  const byEnd = [...looks].sort((a, b) => a.read.end - b.read.end);
+  const byEnd = [...observations].sort((a, b) => a.read.end - b.read.end);
   const violations: Violation[] = [];
-  // What is wrong itself says nothing about others.
-  const wrong = new Set<(typeof looks)[number]>();
+  // A wrong read says nothing about the reads after it.
+  const wrong = new Set<(typeof observations)[number]>();
   let before = 0;
-  let highest: (typeof looks)[number] | undefined;
-  let latest: (typeof looks)[number] | undefined;
-  for (const look of looks) {
-    for (; before < byEnd.length && byEnd[before]!.read.end < look.read.call; before++) {
+  let highest: (typeof observations)[number] | undefined;
+  let latest: (typeof observations)[number] | undefined;
+  for (const observation of observations) {
+    for (; before < byEnd.length && byEnd[before]!.read.end < observation.read.call; before++) {
       if (wrong.has(byEnd[before]!)) continue;
       latest = byEnd[before]!;
       if (highest === undefined || latest.value >= highest.value) highest = latest;
     }
-    const from = [undefined, latest, highest].map((earlier) => bounds(counts, earlier, look.read));
+    const from = [undefined, latest, highest].map((earlier) => bounds(counts, earlier, observation.read));
     const least = from.reduce((a, b) => (b.least > a.least ? b : a));
     const most = from.reduce((a, b) => (b.most < a.most ? b : a));
-    if (look.value < least.least || look.value > most.most) wrong.add(look);
-    const operations = (base: Operation | undefined) => [...(base ? [base] : []), look.read];
-    if (look.value < least.least) {
-      const recovers = looks.some(({ read, value }) => read.call > look.read.end && value >= least.least);
+    if (observation.value < least.least || observation.value > most.most) wrong.add(observation);
+    const operations = (base: Operation | undefined) => [...(base ? [base] : []), observation.read];
+    if (observation.value < least.least) {
+      const recovers = observations.some(({ read, value }) => read.call > observation.read.end && value >= least.least);
       violations.push({
-        wrong: recovers ? "stale read" : "lost update",
-        message: `"${key}" of session ${root} was ${look.value}, and ${least.least} were counted`,
+        anomaly: recovers ? "stale read" : "lost update",
+        message: `"${key}" of session ${root} was ${observation.value} after at least ${least.least} increments`,
         operations: [...least.counted, ...operations(least.base)],
       });
-      // What is lost once is missing from all that follows.
+      // A lost increment is missing from all later reads.
       if (!recovers) break;
-    } else if (look.value > most.most) {
+    } else if (observation.value > most.most) {
       violations.push({
-        wrong: "impossible value",
-        message: `"${key}" of session ${root} was ${look.value}, and at most ${most.most} can have been counted`,
+        anomaly: "impossible value",
+        message: `"${key}" of session ${root} was ${observation.value} after at most ${most.most} increments`,
         operations: operations(most.base),
       });
     }
@@ -53,7 +54,7 @@ export function checkCounter(
   return violations;
 }
 
-/** What a read can be, going by what another read before it saw. */
+/** The least and the most that a read can see, given what an earlier read saw. */
 function bounds(counts: Write[], earlier: { read: Operation; value: number } | undefined, read: Operation) {
   const { value: base = 0, read: origin } = earlier ?? {};
   const [from, to] = [origin?.end ?? -Infinity, origin?.call ?? -Infinity];

@@ -1,3 +1,4 @@
+// Checks that the registers of a session are linearizable.
 import type { Operation } from "../history.ts";
 import type { SessionHistory, Write } from "./session-history.ts";
 import type { Violation } from "./violation.ts";
@@ -6,17 +7,17 @@ import type { Violation } from "./violation.ts";
 interface Cluster {
   write: Write;
   reads: Operation[];
-  /** By then it had surely been written. */
+  /** By then it had certainly been written. */
   writtenBy: number;
-  /** Until then at least it was there. */
+  /** At least until then it was the current value. */
   thereUntil: number;
 }
 
 /**
- * Registers are linearizable: all operations can be put into one order that agrees with their times, in which each
- * read sees the last write before it. As each value is written once, that can be decided by intervals (Gibbons and
- * Korach, Testing Shared Memories, 1997): from its write to its last read a value is there and no other, so that two such
- * zones must not overlap, and no other write may lie within one.
+ * Registers are linearizable if all operations can be put into one order that agrees with their times, in which each read
+ * sees the last write before it. Because each value is written once, intervals decide that (Gibbons and Korach, Testing
+ * Shared Memories, 1997): a value is the current one from its write to its last read. Two such zones must not overlap, and
+ * no other write may lie within one.
  */
 export function checkRegister(key: string, { reads, writes, root }: SessionHistory): Violation[] {
   const violations: Violation[] = [];
@@ -38,9 +39,9 @@ export function checkRegister(key: string, { reads, writes, root }: SessionHisto
     }
     const cluster = clusters.get(value);
     if (cluster === undefined || cluster.write.call > read.end) {
-      const message = `session ${root} had ${value} under "${key}", which nobody had written there`;
+      const message = `session ${root} had ${value} under "${key}", which was never written there`;
       violations.push({
-        wrong: "impossible value",
+        anomaly: "impossible value",
         message,
         operations: cluster ? [cluster.write.operation, read] : [read],
       });
@@ -50,7 +51,7 @@ export function checkRegister(key: string, { reads, writes, root }: SessionHisto
     cluster.writtenBy = Math.min(cluster.writtenBy, read.end);
     cluster.thereUntil = Math.max(cluster.thereUntil, read.call);
   }
-  // What was perhaps never written, and what nobody saw, decides nothing.
+  // Values that were perhaps never written and that no read saw do not matter.
   const happened = [...clusters.values()].filter(({ writtenBy }) => writtenBy < Infinity);
   const unread = deletes.filter(({ end }) => end < Infinity).map(unreadCluster);
   return [...violations, ...overlaps(key, [...happened, ...unread]), ...missed(key, empty, happened, deletes)];
@@ -64,23 +65,23 @@ function overlaps(key: string, clusters: Cluster[]): Violation[] {
     const next = zones[i + 1];
     if (next !== undefined && next.writtenBy < zone.thereUntil) {
       const message = `"${key}" was ${zone.write.operation.name}, then ${next.write.operation.name}, then the first again`;
-      violations.push({ wrong: "stale read", message, operations: [...witnesses(zone), ...witnesses(next)] });
+      violations.push({ anomaly: "stale read", message, operations: [...witnesses(zone), ...witnesses(next)] });
     }
   }
   for (const cluster of clusters) {
     if (cluster.writtenBy < cluster.thereUntil) continue;
-    // The last zone that begins before this write does.
+    // The last zone that begins before this write.
     const zone = zones[lastBefore(zones, cluster.thereUntil)];
     if (zone === undefined || cluster.writtenBy >= zone.thereUntil) continue;
-    const wrong = cluster.reads.length > 0 ? "stale read" : "lost update";
+    const anomaly = cluster.reads.length > 0 ? "stale read" : "lost update";
     const { name } = cluster.write.operation;
     const message = `"${key}" was ${zone.write.operation.name} before and after ${name}, which was acknowledged between`;
-    violations.push({ wrong, message, operations: [...witnesses(zone), ...witnesses(cluster)] });
+    violations.push({ anomaly, message, operations: [...witnesses(zone), ...witnesses(cluster)] });
   }
   return violations;
 }
 
-/** Reads of nothing, which the beginning and each delete explain until something is written after them. */
+/** Reads of no value. The beginning and each delete explain them until a value is written. */
 function missed(key: string, empty: Operation[], clusters: Cluster[], deletes: Write[]): Violation[] {
   return empty.flatMap((read) => {
     const explained = Math.max(-Infinity, ...deletes.filter(({ call }) => call < read.end).map(({ end }) => end));
@@ -88,12 +89,12 @@ function missed(key: string, empty: Operation[], clusters: Cluster[], deletes: W
     if (missing === undefined) return [];
     const seenLater = missing.reads.some(({ end }) => end > read.call);
     const message = `"${key}" was empty after ${missing.write.operation.name} was written`;
-    const wrong = seenLater ? "stale read" : "lost update";
-    return [{ wrong, message, operations: [...witnesses(missing), read] } as const];
+    const anomaly = seenLater ? "stale read" : "lost update";
+    return [{ anomaly, message, operations: [...witnesses(missing), read] } as const];
   });
 }
 
-/** The write, the first to have seen it, and the last. */
+/** The write, and the first and the last read that saw it. */
 function witnesses({ write, reads, writtenBy, thereUntil }: Cluster): Operation[] {
   const first = reads.find(({ end }) => end === writtenBy);
   const last = reads.find(({ call }) => call === thereUntil);

@@ -1,20 +1,21 @@
+// Splits a history by sessions.
 import type { Kind, Operation } from "../history.ts";
 import type { Lives } from "./lives.ts";
 
-/** A change as the checks of single keys see it. */
+/** A change, with the times that the checks of single keys need. */
 export interface Write {
   operation: Operation;
   call: number;
-  /** When it had surely happened; Infinity: perhaps it never does. */
+  /** By then it had certainly happened. Infinity if it may never happen. */
   end: number;
 }
 
-/** Everything that was done to one session, under all its tickets. */
+/** The operations on one session, with all its tickets. */
 export interface SessionHistory {
   root: string;
   /** Answered operations that found the session. */
   reads: Operation[];
-  /** What changed it or may have. What was refused is left out. */
+  /** Operations that changed the session or may have. Refused ones are left out. */
   writes: Write[];
 }
 
@@ -22,8 +23,12 @@ const WRITES: ReadonlySet<Kind> = new Set([
   ...(["set", "delete", "increment", "count", "append", "tag", "untag", "serial"] as const),
 ]);
 
-/** Parts a history by sessions. */
-export function sessionHistories(operations: readonly Operation[], lives: Lives): Map<string, SessionHistory> {
+/** `isRead`: whether what an operation saw counts. */
+export function sessionHistories(
+  operations: readonly Operation[],
+  lives: Lives,
+  isRead: (operation: Operation) => boolean,
+): Map<string, SessionHistory> {
   const histories = new Map<string, SessionHistory>();
   const of = (root: string) => {
     const known = histories.get(root);
@@ -36,10 +41,11 @@ export function sessionHistories(operations: readonly Operation[], lives: Lives)
     const { outcome, seen, kind, id } = operation;
     const root = lives.rootOf(operation);
     if (root === undefined) continue;
-    if (outcome !== "unknown" && seen?.root != null) of(seen.root).reads.push(operation);
+    if (outcome !== "unknown" && seen?.root != null && isRead(operation)) of(seen.root).reads.push(operation);
     if (!WRITES.has(kind) || outcome === "dropped") continue;
-    const surely = outcome === "done" && (operation.save || id === undefined || !lives.mayHaveEnded(id, operation.end));
-    of(root).writes.push({ operation, call: operation.call, end: surely ? operation.end : Infinity });
+    const isCertain =
+      outcome === "done" && (operation.save || id === undefined || !lives.mayHaveEnded(id, operation.end));
+    of(root).writes.push({ operation, call: operation.call, end: isCertain ? operation.end : Infinity });
   }
   return histories;
 }

@@ -1,28 +1,29 @@
+// The violations that the checker reports.
 import type { Operation } from "../history.ts";
 
-/** What must not happen. */
-export type Wrong =
-  /** A write that was acknowledged is not there, and does not come back. */
+/** Kinds of violations. */
+export type Anomaly =
+  /** An acknowledged write is never seen again. */
   | "lost update"
-  /** A read saw less than had been acknowledged, or seen, before it began. */
+  /** A read missed what had been acknowledged or seen before it began. */
   | "stale read"
-  /** A session that had ended was seen, or stored, again. */
+  /** A session was found or stored after it had ended. */
   | "revived session"
-  /** A session that nobody ended is not there. */
+  /** A session was not found, although it had not ended. */
   | "lost session"
-  /** A browser saw what belongs to another session. */
+  /** A browser saw another session's data. */
   | "foreign data"
-  /** A value that nobody can have written by then, that was refused, or that counts twice. */
+  /** A value was seen that was not written by then, was refused, or counts twice. */
   | "impossible value"
-  /** Two had the session for themselves at the same time, and both wrote. */
+  /** Two requests had the session in exclusive mode at the same time, and both wrote. */
   | "lock overlap"
-  /** A reader saw half of what was written in one go. */
+  /** A reader saw a part of one write. */
   | "torn read";
 
 export interface Violation {
-  wrong: Wrong;
-  /** What is wrong, in a sentence. */
+  anomaly: Anomaly;
+  /** The violation in a sentence. */
   message: string;
-  /** The operations that can't all have happened. */
+  /** The operations that contradict each other. */
   operations: Operation[];
 }

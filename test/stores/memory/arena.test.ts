@@ -1,16 +1,18 @@
+// The memory store's arena.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Arena, LONGEST, type Ref } from "../../../src/stores/memory/arena.ts";
+import { Arena, MAX_ENTRY_BYTES, type Ref } from "../../../src/stores/memory/arena.ts";
 
-/** An arena, and what must be in it. The first word of an entry is its number, by which it is known when it moves. */
+/** An arena, and the entries that must be in it. All words of an entry are its number, which identifies it when it moves. */
 class Checked {
   readonly entries = new Map<number, { ref: Ref; bytes: number }>();
   moves = 0;
   #last = 0;
   readonly arena: Arena = new Arena((from, to) => {
     const entry = this.entries.get(this.arena.get(to, 0))!;
-    assert.equal(entry.ref, from, "an entry moves from where it was");
+    assert.equal(entry.ref, from, "an entry moves from its known location");
     entry.ref = to;
     this.moves++;
   });
@@ -31,7 +33,7 @@ class Checked {
   check(): void {
     const refs = new Set<Ref>();
     for (const [number, { ref, bytes }] of this.entries) {
-      assert.notEqual(ref, 0, "no entry is nowhere");
+      assert.notEqual(ref, 0, "no entry has the reference 0");
       refs.add(ref);
       assert.ok(this.arena.fits(ref, bytes));
       for (let word = 0; word < bytes >> 2; word++) assert.equal(this.arena.get(ref, word), number);
@@ -40,8 +42,8 @@ class Checked {
   }
 }
 
-test("every entry keeps its bytes, whichever others come and go", () => {
-  const size = fc.oneof(fc.constantFrom(68, 344, LONGEST), fc.integer({ min: 68, max: LONGEST }));
+test("every entry keeps its bytes while others are allocated and freed", () => {
+  const size = fc.oneof(fc.constantFrom(68, 344, MAX_ENTRY_BYTES), fc.integer({ min: 68, max: MAX_ENTRY_BYTES }));
   const step = fc.oneof({ weight: 3, arbitrary: size }, { weight: 2, arbitrary: fc.integer({ min: -1000, max: -1 }) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300, size: "max" }), (steps) => {
@@ -56,7 +58,7 @@ test("every entry keeps its bytes, whichever others come and go", () => {
   );
 });
 
-test("over many pages, up, down and up again", () => {
+test("entries keep their bytes while many pages are filled and released, twice", () => {
   const checked = new Checked();
   for (let round = 0; round < 2; round++) {
     for (let i = 0; i < 6_000; i++) checked.add(i % 3 === 0 ? 400 : 344);
@@ -67,7 +69,7 @@ test("over many pages, up, down and up again", () => {
   assert.ok(checked.moves > 5_000);
 });
 
-test("what is freed is given out again: memory does not grow with the changes", () => {
+test("freed room is used again: memory does not grow with the number of changes", () => {
   const before = process.memoryUsage().arrayBuffers;
   const checked = new Checked();
   for (let i = 0; i < 3_000; i++) checked.add(344);
@@ -77,5 +79,5 @@ test("what is freed is given out again: memory does not grow with the changes", 
     checked.add(344);
   }
   const kept = process.memoryUsage().arrayBuffers - before;
-  assert.ok(kept <= filled, `${kept} bytes, of ${filled} when it was filled`);
+  assert.ok(kept <= filled, `${kept} bytes, and ${filled} when it was filled`);
 });

@@ -1,9 +1,11 @@
+// The memory store's hash index.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { HashIndex } from "../../../src/stores/memory/hash-index.ts";
 
-/** An index, and what must be in it. */
+/** An index, and the entries that must be in it, with their hashes. */
 class Checked {
   readonly hashes = new Map<number, number>();
   readonly index = new HashIndex((ref) => this.hashes.get(ref)!);
@@ -15,7 +17,7 @@ class Checked {
 
   remove(ref: number): void {
     assert.equal(this.index.remove(this.hashes.get(ref)!, ref), true);
-    assert.equal(this.index.remove(this.hashes.get(ref)!, ref), false, "once");
+    assert.equal(this.index.remove(this.hashes.get(ref)!, ref), false, "an entry is removed once");
     this.hashes.delete(ref);
   }
 
@@ -41,12 +43,12 @@ class Checked {
   }
 }
 
-test("finds what is in it, also among equal hashes", () => {
+test("finds each entry, also among equal hashes", () => {
   const hash = fc.oneof(
     fc.integer(),
     fc.constantFrom(0, -1, 1, 65_536),
-    fc.integer({ min: 0, max: 3 }).map((low) => low << 30), // one tag, other beginnings
-    fc.integer({ min: 0xfffd, max: 0x10002 }), // around the last place of a table
+    fc.integer({ min: 0, max: 3 }).map((low) => low << 30), // the same tag with different prefixes
+    fc.integer({ min: 0xfffd, max: 0x10002 }), // around the last slot of a table
   );
   const step = fc.record({ hash, pick: fc.nat(), kind: fc.constantFrom("add", "add", "remove", "replace") });
   fc.assert(
@@ -66,7 +68,7 @@ test("finds what is in it, also among equal hashes", () => {
   );
 });
 
-test("with 50,000 entries, of references of 32 bits, and down to ten again", () => {
+test("grows to 50,000 entries with references of 32 bits, and shrinks to ten", () => {
   const checked = new Checked();
   const refs = Array.from({ length: 50_000 }, (_, i) => ((i + 1) * 80_001) | 0);
   for (const ref of refs) checked.add(Math.imul(ref, 0x9e3779b1), ref);
@@ -75,7 +77,7 @@ test("with 50,000 entries, of references of 32 bits, and down to ten again", () 
   checked.check();
 });
 
-test("6,000 entries of one hash", () => {
+test("holds 6,000 entries with one hash", () => {
   const checked = new Checked();
   for (let ref = 1; ref <= 6_000; ref++) checked.add(123_456_789, ref);
   assert.equal([...checked.index.tables()].flat().length, 6_000);
@@ -84,7 +86,7 @@ test("6,000 entries of one hash", () => {
   assert.equal(checked.index.find(123_456_789), 0);
 });
 
-test("a walk meets what was there from the beginning once, while tables split", () => {
+test("an iteration gives each entry that was there from the beginning once, while tables split", () => {
   const checked = new Checked();
   for (let ref = 1; ref <= 10_000; ref++) checked.add(Math.imul(ref, 0x9e3779b1), ref);
   const met: number[] = [];

@@ -1,0 +1,2 @@
+// The middleware of the variant that is built.
+export { onRequest } from "#variant";

@@ -1,0 +1,48 @@
+// The accounts cookie: tickets of the other sessions that a browser holds, beside the one that is active.
+
+import { cookieText, type Ticket, type TicketSigner } from "./ticket.ts";
+
+/** A session that is set aside. */
+export interface SetAside {
+  readonly ticket: Ticket;
+  /** Until when the browser keeps it, in seconds since 1970. Undefined: until it closes. */
+  readonly until: number | undefined;
+}
+
+/** The sessions that a browser can hold, the active one included. The cookie then takes less than 500 bytes. */
+export const MAX_ACCOUNTS = 10;
+
+// A ticket, and `until` in base 36. A client that changes `until` changes how long its own browser keeps the cookie.
+const SEPARATOR = ".";
+const BEFORE_UNTIL = "~";
+const RADIX = 36;
+
+/** What is in the cookie's values, without `active`. `forged`: how many tickets were not made by this application. */
+export function readAccounts(
+  values: readonly string[],
+  signer: TicketSigner,
+  active: Ticket | undefined,
+): { others: SetAside[]; forged: number } {
+  const others = new Map<string, SetAside>();
+  let forged = 0;
+  for (const text of values.flatMap((value) => value.split(SEPARATOR)).slice(0, 2 * MAX_ACCOUNTS)) {
+    if (text === "") continue;
+    const [ticketText, untilText = ""] = text.split(BEFORE_UNTIL);
+    const ticket = signer.verify(ticketText!);
+    const until = Number.parseInt(untilText, RADIX);
+    if (ticket === undefined) forged++;
+    else if (ticket.key !== active?.key && others.size < MAX_ACCOUNTS - 1) {
+      others.set(ticket.key, { ticket, until: Number.isSafeInteger(until) ? until : undefined });
+    }
+  }
+  return { others: [...others.values()], forged };
+}
+
+/** The cookie's value, and the milliseconds for which the browser keeps it. Undefined: until it closes. */
+export function writeAccounts(others: readonly SetAside[], now: number): { text: string; maxAge: number | undefined } {
+  const text = others.map(
+    ({ ticket, until }) => cookieText(ticket) + (until === undefined ? "" : BEFORE_UNTIL + until.toString(RADIX)),
+  );
+  const latest = Math.max(...others.map(({ until = 0 }) => until * 1000));
+  return { text: text.join(SEPARATOR), maxAge: latest > now ? latest - now : undefined };
+}

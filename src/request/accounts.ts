@@ -1,0 +1,185 @@
+// Several accounts in one browser: the sessions that are set aside, and which of all is active in the next request.
+
+import { MAX_ACCOUNTS, readAccounts, type SetAside, writeAccounts } from "../cookies/accounts-cookie.ts";
+import { cookieHeader } from "../cookies/request-source.ts";
+import type { Ticket } from "../cookies/ticket.ts";
+import { CapabilityError, CoatcheckError } from "../errors.ts";
+import { clientOf } from "../records/client.ts";
+import { SessionExpiry } from "../records/expiry.ts";
+import { findRecord, type LoadedRecord } from "../records/record-store.ts";
+import type { BrowserAccount, BrowserAccounts } from "../session.ts";
+import type { SessionContext } from "./context.ts";
+import type { RequestInfo } from "./request-info.ts";
+import { responseCookies } from "./response-cookies.ts";
+
+/** What the accounts need of the request's session. */
+export interface ActiveSession {
+  /** Undefined: the session is not in the store, or has ended. */
+  readonly active: LoadedRecord | undefined;
+  /** @throws SessionClosedError */
+  checkWritable(): void;
+  destroy(): Promise<void>;
+}
+
+/** What the next request has. Undefined: what this one leaves. */
+type Next = "nobody" | LoadedRecord | undefined;
+
+export class Accounts implements BrowserAccounts {
+  readonly #context: SessionContext;
+  readonly #info: RequestInfo;
+  readonly #session: ActiveSession;
+  /** Set aside before this request, and still there. */
+  #others: readonly SetAside[];
+  #next: Next;
+  #hasChanged = false;
+
+  /** @throws CapabilityError, CoatcheckError if the browser can't hold several. */
+  constructor(context: SessionContext, info: RequestInfo, session: ActiveSession) {
+    if (context.store.inCookie) {
+      const why = "a browser has no room for several sealed cookies: use a server-side store";
+      throw new CapabilityError("session.accounts", "delete", why);
+    }
+    if (info.usesHeader || info.isDetached) throw noCookiesError();
+    if (info.legacy?.keepsCopies) throw keptError();
+    this.#context = context;
+    this.#info = info;
+    this.#session = session;
+    const header = info.mode === "off" ? undefined : cookieHeader(info.source);
+    const values = context.cookie.findAccounts(header, info.secure);
+    const { others, forged } = readAccounts(values, context.signer, session.active?.ticket);
+    this.#others = others;
+    if (forged > 0) context.events.emit("forged", {});
+  }
+
+  async list(): Promise<BrowserAccount[]> {
+    const { active } = this.#session;
+    const found = await Promise.all(this.#others.map(({ ticket }) => this.#find(ticket)));
+    const ended = this.#others.filter((_, i) => found[i] === undefined);
+    for (const { ticket } of ended) this.#forget(ticket);
+    const others = found.filter((one) => one !== undefined).map((one) => this.#account(one, false));
+    return active === undefined ? others : [this.#account(active, true), ...others];
+  }
+
+  add(): void {
+    this.#session.checkWritable();
+    const { active } = this.#session;
+    if (active === undefined) return; // the next request begins with nobody anyway
+    if (this.#others.length + 2 > MAX_ACCOUNTS) throw tooManyError();
+    this.#next = "nobody";
+    this.#hasChanged = true;
+  }
+
+  async switchTo(id: string): Promise<boolean> {
+    this.#session.checkWritable();
+    if (id === this.#session.active?.ticket.key) {
+      this.#next = undefined;
+      return true;
+    }
+    const other = this.#others.find(({ ticket }) => ticket.key === id);
+    const found = other && (await this.#find(other.ticket));
+    if (found === undefined) {
+      if (other !== undefined) this.#forget(other.ticket);
+      return false;
+    }
+    this.#next = found;
+    this.#hasChanged = true;
+    return true;
+  }
+
+  async end(id: string): Promise<boolean> {
+    this.#session.checkWritable();
+    if (id === this.#session.active?.ticket.key) {
+      await this.#session.destroy();
+      return true;
+    }
+    const other = this.#others.find(({ ticket }) => ticket.key === id);
+    return other !== undefined && this.#end(other.ticket);
+  }
+
+  async endAll(): Promise<void> {
+    this.#session.checkWritable();
+    await Promise.all(this.#others.map(({ ticket }) => this.#end(ticket)));
+    await this.#session.destroy();
+  }
+
+  /** The `Set-Cookie` values of the response. `own`: those of the request's session. */
+  cookies(own: string[]): string[] {
+    if (!this.#hasChanged) return own;
+    const { cookie, clock } = this.#context;
+    const { secure } = this.#info;
+    const { active } = this.#session;
+    const next = this.#next;
+    const stays = this.#others.filter(({ ticket }) => typeof next !== "object" || ticket.key !== next.ticket.key);
+    const others = next === undefined || active === undefined ? stays : [...stays, this.#setAside(active)];
+    const { text, maxAge } = writeAccounts(others, clock.now());
+    const accounts = others.length === 0 ? cookie.clearAccounts(secure) : cookie.issueAccounts(text, secure, maxAge);
+    return [...(next === undefined ? own : this.#nextCookies(next)), accounts];
+  }
+
+  #nextCookies(next: "nobody" | LoadedRecord): string[] {
+    const context = this.#context;
+    const loaded = next === "nobody" ? undefined : next;
+    const expiry = new SessionExpiry(context, loaded);
+    const action = loaded === undefined ? "clear" : "issue";
+    return responseCookies(context, this.#info, action, loaded?.ticket, loaded?.record, expiry);
+  }
+
+  #setAside(active: LoadedRecord): SetAside {
+    const age = new SessionExpiry(this.#context, active).cookieAge();
+    const until = age === undefined ? undefined : Math.ceil((this.#context.clock.now() + age) / 1000);
+    return { ticket: active.ticket, until };
+  }
+
+  async #find(ticket: Ticket): Promise<LoadedRecord | undefined> {
+    await this.#context.clock.ready();
+    return findRecord(this.#context, ticket, 1, false, true);
+  }
+
+  async #end(ticket: Ticket): Promise<boolean> {
+    const { store, events, inFlight } = this.#context;
+    const found = events.hasListeners("end") ? await this.#find(ticket) : undefined;
+    const isEnded = await inFlight.track(store.delete(ticket.key));
+    if (isEnded) events.ended(ticket.key, "destroyed", found?.record);
+    this.#forget(ticket);
+    return isEnded;
+  }
+
+  #forget({ key }: Ticket): void {
+    this.#others = this.#others.filter(({ ticket }) => ticket.key !== key);
+    if (typeof this.#next === "object" && this.#next.ticket.key === key) this.#next = "nobody";
+    this.#hasChanged = true;
+  }
+
+  #account({ ticket, record, expiresAt }: LoadedRecord, isActive: boolean): BrowserAccount {
+    return {
+      id: ticket.key,
+      owner: record.owner,
+      isActive,
+      expiresAt,
+      client: clientOf(record),
+      data: record.data(this.#context.clock.now()),
+    };
+  }
+}
+
+function tooManyError(): CoatcheckError {
+  return new CoatcheckError(
+    "COATCHECK_ACCOUNTS",
+    `coatcheck: this browser holds ${MAX_ACCOUNTS} accounts, which are the most. End one of them first: session.accounts.end(id).`,
+    { status: 409 },
+  );
+}
+
+function noCookiesError(): CoatcheckError {
+  return new CoatcheckError(
+    "COATCHECK_ACCOUNTS",
+    "coatcheck: session.accounts lives in the browser's cookies, and this client has none here: it sends its ticket in a header, or talks over an open connection.",
+  );
+}
+
+function keptError(): CoatcheckError {
+  return new CoatcheckError(
+    "COATCHECK_ACCOUNTS",
+    "coatcheck: session.accounts can't be used while sessions are kept in another package, which knows one session of a browser. Leave the option keep of legacy out when its servers are gone.",
+  );
+}

@@ -1,0 +1,83 @@
+// Random options of session(), and random requests.
+
+import fc from "fast-check";
+import type { CookieOptions, SessionOptions } from "../../../src/adapters/express-session/index.ts";
+import type { Answer, Step, Visit } from "./both.ts";
+
+const key = fc.constantFrom("cart", "user", "n", "a.b");
+const value = fc.oneof(
+  fc.constantFrom(0, 1, "", "text", null, true, undefined),
+  fc.constantFrom([], [1, 2], { deep: { er: 1 } }, { cookie: 1 }),
+);
+const ms = fc.constantFrom(0, 500, 60_000, 3_600_000, 10 ** 11, null);
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.tuple(fc.constant("set" as const), key, value) },
+  { weight: 1, arbitrary: fc.constant<Step>(["set", "id", 1]) },
+  { weight: 3, arbitrary: fc.tuple(fc.constant("push" as const), fc.constantFrom("list", "cart"), value) },
+  { weight: 2, arbitrary: fc.tuple(fc.constant("delete" as const), key) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("maxAge" as const), ms) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("expires" as const), fc.constantFrom(0, 60_000, null, false)) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom<[string, unknown]>(["path", "/sub"], ["sameSite", "lax"], ["httpOnly", false], ["domain", "a.test"])
+      .map(([name, value]): Step => ["cookie", name, value]),
+  },
+  {
+    weight: 6,
+    arbitrary: fc
+      .constantFrom("save", "reload", "regenerate", "destroy", "touch", "null", "unset", "twice", "look")
+      .map((name) => [name]),
+  },
+) as fc.Arbitrary<Step>;
+const answer: fc.Arbitrary<Answer> = fc.record({
+  status: fc.constantFrom(200, 200, 200, 404, 500),
+  way: fc.constantFrom("end", "end", "end", "writeHead", "stream", "redirect", "head with cookie"),
+  late: fc.array(
+    fc.oneof(
+      fc.tuple(fc.constant("set" as const), key, value),
+      fc.tuple(fc.constant("push" as const), fc.constant("list"), value),
+    ),
+    { maxLength: 2 },
+  ),
+});
+export const visits: fc.Arbitrary<Visit[]> = fc.array(
+  fc.record({
+    steps: fc.array(step, { maxLength: 4 }),
+    answer,
+    pause: fc.constantFrom(0, 0, 400, 30_000, 4_000_000),
+    path: fc.constantFrom("/", "/", "/sub/page?x=1", "/other"),
+    cookie: fc.constantFrom("mine", "mine", "mine", "mine", "none", "forged", "unsigned", "former"),
+    https: fc.boolean(),
+  }) as fc.Arbitrary<Visit>,
+  { minLength: 1, maxLength: 5 },
+);
+
+/** Leaves out what is undefined, since `exactOptionalPropertyTypes` and both packages tell it from what is missing. */
+const optional = <Value>(arbitrary: fc.Arbitrary<Value>) => fc.option(arbitrary, { nil: undefined });
+const given = (options: object) =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+const cookieOptions = fc
+  .record({
+    maxAge: optional(fc.constantFrom(1_000, 60_000, 10 ** 10, null)),
+    path: optional(fc.constantFrom("/", "/sub")),
+    domain: optional(fc.constant("shop.test")),
+    httpOnly: optional(fc.boolean()),
+    secure: optional(fc.constantFrom(true, false, "auto")),
+    sameSite: optional(fc.constantFrom(true, false, "lax", "strict", "none", "auto")),
+    partitioned: optional(fc.boolean()),
+    priority: optional(fc.constantFrom("low", "medium", "high")),
+  })
+  .map(given) as fc.Arbitrary<CookieOptions>;
+export const options = fc
+  .record({
+    secret: fc.constantFrom("keyboard cat", ["new", "keyboard cat"]),
+    name: optional(fc.constantFrom("sid", "connect.sid")),
+    cookie: optional(cookieOptions),
+    resave: fc.boolean(),
+    saveUninitialized: fc.boolean(),
+    rolling: optional(fc.boolean()),
+    unset: optional(fc.constantFrom("keep", "destroy")),
+    proxy: optional(fc.boolean()),
+  })
+  .map(given) as fc.Arbitrary<SessionOptions>;

@@ -1,8 +1,0 @@
-import type { MigratingStore } from "../../src/compose/index.ts";
-import { storeOf } from "./spec.ts";
-
-// A server whose copier is at work; it tells of each step.
-const store = storeOf(JSON.parse(process.argv[2]!)) as MigratingStore;
-await store.copy({ perSecond: 1_000, onProgress: (progress) => process.send!(progress) });
-await store.close();
-process.disconnect();

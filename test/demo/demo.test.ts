@@ -1,0 +1,217 @@
+// Tests of the demo in a browser, with every store.
+import assert from "node:assert/strict";
+import { basename } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { click, openBrowser, openFarm, type RunningFarm } from "../../demo/drive.ts";
+
+let browser: Browser;
+let farm: RunningFarm;
+
+before(async () => {
+  browser = await openBrowser();
+});
+after(() => browser.close());
+
+for (const store of ["file", "redis"]) {
+  describe(`the demo with the ${store} store`, () => {
+    openBefore("--store", store);
+
+    test("a guest keeps the session when the server that answered is killed", async () => {
+      const page = await visit();
+      for (const ware of ["coat", "umbrella", "hat"]) await click(page, `#hang-${ware}`);
+      const before = await seen(page);
+      assert.deepEqual(before.rail, ["coat", "umbrella", "hat"]);
+      assert.equal(await page.textContent("#store"), store);
+
+      await click(page, `#kill-${before.server}`);
+      assert.equal(await page.textContent(`[data-server="${before.server}"] .state`), "down");
+      for (const ware of ["scarf", "case"]) await click(page, `#hang-${ware}`);
+      await click(page, '[data-ware="umbrella"] button[title="Take off"]');
+      const after = await seen(page);
+      assert.deepEqual(after.rail, ["coat", "hat", "scarf", "case"]);
+      assert.equal(after.id, before.id);
+      assert.equal(after.visits, before.visits + 4);
+      assert.notEqual(after.server, before.server);
+
+      await click(page, `#start-${before.server}`);
+      assert.match((await page.textContent(`[data-server="${before.server}"] .state`))!, /^up, process \d+$/);
+      await askUntil(page, before.server);
+      assert.deepEqual((await seen(page)).rail, after.rail);
+    });
+
+    test("parallel requests to different servers are all saved", async () => {
+      const page = await visit();
+      await click(page, "#rush");
+      assert.equal((await seen(page)).rail.length, 8);
+    });
+
+    test("signing in changes the ticket and keeps the data, signing out ends the session", async () => {
+      const page = await visit();
+      await click(page, "#hang-cape");
+      const before = await seen(page);
+      const stolen = await page.context().cookies();
+      await page.fill("#name", "Grace <b>");
+      await click(page, "#sign-in");
+      const after = await seen(page);
+      assert.notEqual(after.id, before.id);
+      assert.deepEqual(after.rail, ["cape"]);
+      assert.equal(await page.textContent("#guest"), "Grace <b>");
+
+      const thief = await visit({ cookies: stolen });
+      assert.deepEqual((await seen(thief)).rail, []);
+
+      await click(page, "#sign-out");
+      assert.deepEqual((await seen(page)).rail, []);
+      assert.equal(await page.textContent("#guest"), "not signed in");
+    });
+  });
+}
+
+const configurations = [
+  ...["postgres", "mysql", "sqlite", "azure-table", "cosmos"].map((store) => ["--store", store]),
+  ["--config", "demo/session.json"],
+  ["--web-config", "demo/web.config"],
+];
+for (const args of configurations) {
+  describe(`the demo with ${args.join(" ")}`, () => {
+    openBefore(...args);
+
+    test("keeps a guest's session when the server that answered is killed", async () => {
+      const page = await visit();
+      for (const ware of ["coat", "hat"]) await click(page, `#hang-${ware}`);
+      const { server, rail, id } = await seen(page);
+      assert.deepEqual(rail, ["coat", "hat"]);
+      await click(page, `#kill-${server}`);
+      await click(page, "#hang-scarf");
+      const after = await seen(page);
+      assert.deepEqual([after.rail, after.id], [["coat", "hat", "scarf"], id]);
+      assert.equal(await page.textContent("#store"), basename(args[1]!));
+    });
+  });
+}
+
+describe("the farm", () => {
+  openBefore();
+
+  test("works without scripts", async () => {
+    const page = await visit({ javaScriptEnabled: false });
+    const { server, id } = await seen(page);
+    for (const selector of ["#hang-coat", `#kill-${server}`, "#hang-hat", `#start-${server}`]) {
+      await page.click(selector);
+      await page.waitForLoadState();
+    }
+    await askUntil(page, server);
+    const { rail, id: sameId } = await seen(page);
+    assert.deepEqual([rail, sameId], [["coat", "hat"], id]);
+  });
+
+  test("no request fails while servers are killed", async () => {
+    const page = await visit();
+    const { request } = page.context();
+    const failures: string[] = [];
+    let isOver = false;
+    let hung = 0;
+    page.on("requestfailed", (request) => failures.push(`${request.url()} ${request.failure()?.errorText}`));
+    page.on("response", (response) => {
+      if (!response.ok() && response.status() !== 303) failures.push(`${response.url()} ${response.status()}`);
+    });
+    async function clicks(): Promise<void> {
+      for (; !isOver; hung++) await click(page, "#hang-hat");
+    }
+    async function posts(): Promise<void> {
+      while (!isOver) {
+        const form = { ware: "mittens", hanger: `hanger-${++hung}` };
+        const response = await request.post(`${farm.url}/rail`, { form, maxRedirects: 0 });
+        if (response.status() !== 303) failures.push(`${response.status()} ${await response.text()}`);
+        await page.waitForTimeout(10);
+      }
+    }
+    const guests = [clicks(), posts(), posts()];
+    // The last server that is up is the one that was started again.
+    for (const action of ["1/kill", "3/kill", "1/start", "2/kill"]) {
+      const { status } = await fetch(`${farm.url}/farm/servers/${action}`, { method: "POST", redirect: "manual" });
+      assert.equal(status, 303);
+    }
+    isOver = true;
+    await Promise.all(guests);
+    assert.deepEqual(failures, []);
+    await page.reload();
+    assert.equal((await seen(page)).rail.length, hung);
+  });
+});
+
+describe("the demo with the memory store", () => {
+  openBefore("--store", "memory");
+
+  test("warns that each server knows only its own sessions, and each does", async () => {
+    const page = await visit();
+    assert.match((await page.textContent(".warning"))!, /Each server knows only its own sessions/);
+    await click(page, "#hang-coat");
+    assert.equal(await page.locator(".ticket.unknown").count(), 1);
+
+    const things = new Map<number, number>();
+    for (let i = 0; i < 6; i++) {
+      await click(page, "#again");
+      const { server, rail } = await seen(page);
+      assert.equal(rail.length, things.get(server) ?? rail.length);
+      things.set(server, rail.length);
+    }
+    assert.deepEqual([...things.values()].sort(), [0, 0, 1]);
+  });
+
+  test("lets only its own pages kill a server", async () => {
+    const kill = async (origin: string) =>
+      (await fetch(`${farm.url}/farm/servers/1/kill`, { method: "POST", headers: { origin } })).status;
+    assert.equal(await kill("http://elsewhere.example"), 403);
+    const page = await visit();
+    assert.match((await page.textContent('[data-server="1"] .state'))!, /^up/);
+  });
+
+  test("says that no server is up, and works again after a restart", async () => {
+    const page = await visit();
+    for (const server of [1, 2, 3]) await click(page, `#kill-${server}`);
+    assert.match((await page.textContent("body"))!, /No server is up/);
+    await click(page, "#start-2");
+    assert.equal((await seen(page)).server, 2);
+  });
+});
+
+function openBefore(...args: string[]): void {
+  before(async () => {
+    farm = await openFarm(...args);
+  });
+  after(() => farm.stop());
+}
+
+type Visitor = Parameters<Browser["newContext"]>[0] & { cookies?: Parameters<BrowserContext["addCookies"]>[0] };
+
+/** Opens the shop in a new browser context. */
+async function visit({ cookies, ...options }: Visitor = {}): Promise<Page> {
+  const context = await browser.newContext(options);
+  if (cookies) await context.addCookies(cookies);
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  await page.goto(farm.url);
+  return page;
+}
+
+/** What the page shows. */
+async function seen(page: Page) {
+  const server = Number(await page.getAttribute("body", "data-answered-by"));
+  const rail = await page
+    .locator(".rail [data-ware]")
+    .evaluateAll((things) => things.map((thing) => thing.getAttribute("data-ware")));
+  const isKnown = (await page.locator("#session-id").count()) > 0;
+  const id = isKnown ? await page.textContent("#session-id") : undefined;
+  const visits = isKnown ? Number(await page.textContent("#visits")) : 0;
+  return { server, rail, id, visits };
+}
+
+/** Reloads until the server answers, which round robin limits to a few times. */
+async function askUntil(page: Page, server: number): Promise<void> {
+  for (let i = 0; i < 4 && (await seen(page)).server !== server; i++) {
+    await page.reload();
+  }
+  assert.equal((await seen(page)).server, server);
+}
