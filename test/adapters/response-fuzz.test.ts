@@ -7,14 +7,14 @@ import { after, describe, test } from "node:test";
 import { setTimeout as sleep, setImmediate as tick } from "node:timers/promises";
 import express from "express";
 import express4 from "express4";
-import fc from "fast-check";
 import { session as expressSession } from "../../src/adapters/express.ts";
 import { session as nodeSession } from "../../src/adapters/node.ts";
 import { createSessions, type Session } from "../../src/index.ts";
 import { memory } from "../../src/stores/memory/index.ts";
+import fc, { runs } from "../support/random.ts";
 
 // 100,000 take some minutes.
-const RUNS = Number(process.env.COATCHECK_FUZZ_RUNS ?? 2_000);
+const RUNS = runs(2_000);
 
 /** A step of an application: a call of the response, or what else a handler does. */
 type Step = [name: string, ...args: unknown[]];
@@ -343,10 +343,7 @@ describe(`${RUNS} sequences of calls give what they give without a session`, () 
           if (!isWhole && (isMalformed || !wasMalformed)) assert.equal(actual.answer, expected.answer);
           assert.deepEqual(comparable(actual, plan, isCutOff), comparable(expected, plan, isCutOff));
         }),
-        {
-          numRuns: Math.ceil(RUNS / 3),
-          ...(process.env.COATCHECK_FUZZ_SEED && { seed: Number(process.env.COATCHECK_FUZZ_SEED) }),
-        },
+        { numRuns: Math.ceil(RUNS / 3) },
       );
       assert.deepEqual(uncaught, []);
     });

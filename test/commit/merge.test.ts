@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import fc from "fast-check";
 import { replay } from "../../src/commit/merge.ts";
 import type { Session } from "../../src/index.ts";
 import { type RecordMeta, SessionRecord } from "../../src/records/record.ts";
 import { createSessions, type Sessions } from "../../src/sessions.ts";
+import fc, { runs } from "../support/random.ts";
 import { SECRET, watched } from "../support/stores.ts";
 
 type Data = Record<string, unknown>;
@@ -269,7 +269,7 @@ describe("parallel requests", () => {
         for (const request of [...running.keys()]) await commit(request);
         for (const one of servers) assert.deepEqual(sorted(await contents(one, cookie)), sorted(state));
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 
@@ -318,7 +318,7 @@ describe("parallel requests", () => {
           assert.deepEqual(left.get(`later ${i}`), [i, i]);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 
@@ -340,7 +340,7 @@ describe("parallel requests", () => {
         assert.deepEqual([...log].sort(), noises.flatMap((_, i) => [`${i}.0`, `${i}.1`, `${i}.2`]).sort());
         assert.equal(left.get("counter"), from + 3 * noises.length);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 
@@ -389,7 +389,7 @@ describe("parallel requests", () => {
         assert.deepEqual([...(left.get("set") as Set<string>)].sort(), all);
         assert.deepEqual([...(left.get("union") as string[])].sort(), all);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

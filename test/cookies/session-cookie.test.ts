@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { type CookieOptions, sessionCookie } from "../../src/cookies/session-cookie.ts";
 import { ticketSigner } from "../../src/cookies/ticket.ts";
 import { OptionError } from "../../src/errors.ts";
+import fc, { runs } from "../support/random.ts";
 import { SECRET } from "../support/stores.ts";
 
 const TICKET = ticketSigner([SECRET]).issue().text;
@@ -165,7 +165,7 @@ describe("a received cookie", () => {
         const header = pieces.join("");
         assert.deepEqual(find(header), plain(header), JSON.stringify(header));
       }),
-      { numRuns: 5_000 },
+      { numRuns: runs(5_000) },
     );
   });
 

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
-import fc from "fast-check";
 import { LeaseLostError, StoreError } from "../../src/index.ts";
 import type { Browser } from "../support/browser.ts";
 import { assertFree, fail, farm, increment, LEASE, repair, settledWithin, stall } from "../support/farm.ts";
+import fc, { runs } from "../support/random.ts";
 import { all, clock, type Data, MINUTE, named } from "../support/set-up.ts";
 
 /** The number of timers that keep the process running. */
@@ -303,5 +303,5 @@ test("merging and exclusive requests lose no increment that succeeded, also when
     await increment(browser);
     assert.deepEqual(await browser.contents(), { n: n + 1 });
   });
-  await fc.assert(property, { numRuns: 60 });
+  await fc.assert(property, { numRuns: runs(60) });
 });

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { createDecipheriv, createHash, hkdfSync, randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { ticketSigner } from "../../src/cookies/ticket.ts";
 import { cipher } from "../../src/records/cipher.ts";
 import { SessionRecord } from "../../src/records/record.ts";
 import { encode } from "../../src/records/value-codec.ts";
+import fc, { runs } from "../support/random.ts";
 import { OTHER_SECRET, SECRET } from "../support/stores.ts";
 
 const signer = ticketSigner([SECRET]);
@@ -26,7 +26,7 @@ for (const encryption of ["server", "ticket"] as const) {
           const { text, key } = signer.issue();
           assert.deepEqual(seal.open(seal.seal(Buffer.from(bytes), { text, key }), { text, key }), Buffer.from(bytes));
         }),
-        { numRuns: 300 },
+        { numRuns: runs(300) },
       );
       for (const size of [0, 1, 1_000_000]) {
         const bytes = randomBytes(size);

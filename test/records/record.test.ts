@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { type RecordMeta, SessionRecord } from "../../src/records/record.ts";
 import { termsOf } from "../../src/records/terms.ts";
 import { decode, encode } from "../../src/records/value-codec.ts";
+import fc, { runs } from "../support/random.ts";
 import { text, value } from "../support/values.ts";
 
 const NO_META: RecordMeta = {
@@ -105,7 +105,7 @@ describe("a record", () => {
           assert.deepStrictEqual(decode(record.text(name)!), value);
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 
@@ -167,7 +167,7 @@ describe("a record", () => {
           record = next;
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 
@@ -333,7 +333,7 @@ describe("bytes that are no record", () => {
           Buffer.concat([whole.subarray(0, 8), ...slices.map(([at, size]) => whole.subarray(at, at + size))]),
         );
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 });

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { Socket } from "node:net";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { SessionTooLargeError, UnstorableValueError } from "../../src/errors.ts";
 import { decode, encode } from "../../src/records/value-codec.ts";
+import fc, { runs } from "../support/random.ts";
 import { text, value } from "../support/values.ts";
 
 const roundTrip = (value: unknown) => decode(encode("key", value));
@@ -26,7 +26,7 @@ describe("a value", () => {
   test("comes back equal, whatever it is", () => {
     fc.assert(
       fc.property(value, (value) => assert.deepStrictEqual(roundTrip(value), value)),
-      { numRuns: 3_000 },
+      { numRuns: runs(3_000) },
     );
   });
 
@@ -38,14 +38,14 @@ describe("a value", () => {
           if (!holdsProtoBesideRich(whole)) assert.deepStrictEqual(roundTrip(whole), whole);
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 
   test("has the same text again after it was decoded: changes are found by comparing texts", () => {
     fc.assert(
       fc.property(value, (value) => assert.equal(encode("key", roundTrip(value)), encode("key", value))),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 
@@ -300,7 +300,7 @@ describe("the work that a value can cause is in proportion to what comes of it:"
         const text = encode("key", value);
         assert.equal(encode("key", value, text.length), text);
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
     const product = { name: "A hat", description: "of felt, ".repeat(20), since: new Date(0) };
     const cart = Array.from({ length: 100 }, () => ({ product, status: "ordered" }));
@@ -342,7 +342,7 @@ describe("the work that a value can cause is in proportion to what comes of it:"
         }
         assert.equal(encode("key", decode(text), Math.max(maxSize, text.length)), text);
       }),
-      { numRuns: 3_000 },
+      { numRuns: runs(3_000) },
     );
     assert.ok(stored > 100 && refused > 100, `${stored} were stored, ${refused} refused`);
   });
@@ -418,7 +418,7 @@ describe("a text that is no encoded value", () => {
         }
         assert.deepEqual(Object.keys(Object.prototype), []);
       }),
-      { numRuns: 5_000 },
+      { numRuns: runs(5_000) },
     );
   });
 

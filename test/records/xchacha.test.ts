@@ -5,12 +5,12 @@ import { execFileSync } from "node:child_process";
 import { hkdfSync, randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { ticketSigner } from "../../src/cookies/ticket.ts";
 import { CoatcheckError, UnknownSecretError } from "../../src/errors.ts";
 import { CIPHERS, cipher, sealBytes } from "../../src/records/cipher.ts";
 import { sealedCookie } from "../../src/stores/sealed-cookie/index.ts";
 import { Browser } from "../support/browser.ts";
+import fc from "../support/random.ts";
 import { key, named, setUp } from "../support/set-up.ts";
 import { OTHER_SECRET, SECRET, watched } from "../support/stores.ts";
 

@@ -9,6 +9,7 @@ import { CapabilityError, type CoatcheckError, header, type Session, SessionClos
 import { sealedCookie } from "../../src/stores/sealed-cookie/index.ts";
 import { Browser } from "../support/browser.ts";
 import { serverStores } from "../support/every-store.ts";
+import { SEED } from "../support/random.ts";
 import { clock, type Data, MINUTE, named, setUp } from "../support/set-up.ts";
 import { OTHER_SECRET, SECRET, watched } from "../support/stores.ts";
 
@@ -120,15 +121,14 @@ describe("session.accounts", () => {
     const ids = new Map<string, string>();
     let active: string | undefined;
     let count = 0;
-    const seed = Math.floor(Math.random() * 2 ** 31);
-    let state = seed;
+    let state = SEED;
     const random = (below: number) => {
       state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
       return Math.floor((state / 2 ** 31) * below);
     };
     const some = () => [...model.keys()][random(model.size)];
     for (let step = 0; step < 500; step++) {
-      const what = `step ${step}, seed ${seed}`;
+      const what = `step ${step}, SEED=${SEED}`;
       const other = some();
       const choice = random(6);
       if (choice === 0 && model.size < MAX_ACCOUNTS) {

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { ticketSigner } from "../../src/cookies/ticket.ts";
 import { memory } from "../../src/stores/memory/index.ts";
 import { Browser } from "../support/browser.ts";
 import { login } from "../support/login.ts";
+import fc, { runs } from "../support/random.ts";
 import { all, key, named, setUp } from "../support/set-up.ts";
 import { OTHER_SECRET, SECRET, watched } from "../support/stores.ts";
 import { text, value } from "../support/values.ts";
@@ -28,7 +28,7 @@ describe("any data", () => {
           for (const [key, value] of expected) assert.deepStrictEqual(session.get(key), value);
           assert.deepEqual(await session.commit(), []); // reading is no change
         }),
-        { numRuns: 200 },
+        { numRuns: runs(200) },
       );
     }
   });
@@ -85,7 +85,7 @@ describe("an invalid cookie", () => {
           assert.deepEqual(session.commit(), []);
         }
       }),
-      { numRuns: 1_000, endOnFailure: true },
+      { numRuns: runs(1_000), endOnFailure: true },
     );
     assert.equal(tried, 100_000);
     assert.deepEqual(store.calls, []);

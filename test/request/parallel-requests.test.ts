@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { isKey } from "../../src/cookies/ticket.ts";
 import type { Session } from "../../src/index.ts";
+import fc, { runs } from "../support/random.ts";
 import { type Data, named, setUp } from "../support/set-up.ts";
 import { watched } from "../support/stores.ts";
 
@@ -164,7 +164,7 @@ describe("parallel requests with random steps and store delays", () => {
         const ends = farm.flatMap(({ events }) => named(events, "end").map(({ id }) => id));
         assert.equal(new Set(ends).size, ends.length, "an end is reported once");
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 });

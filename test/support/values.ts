@@ -1,5 +1,5 @@
 // Arbitrary session data for property-based tests.
-import fc from "fast-check";
+import fc from "./random.ts";
 
 /** Text of all kinds, including the empty text, `__proto__`, characters outside the BMP, and lone surrogates. */
 export const text: fc.Arbitrary<string> = fc.oneof(

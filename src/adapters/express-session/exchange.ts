@@ -240,8 +240,10 @@ export class Exchange implements HeldSession, SaveWatch {
   #needsSave(session: Session): boolean {
     const { sessionID } = this.#req;
     if (typeof sessionID !== "string") return false;
-    const isKept = this.#cookieId === sessionID || this.#settings.saveUninitialized;
-    return isKept ? !this.#isSaved(session) : this.#isModified(session) && !this.#isSaved(session);
+    if (this.#isSaved(session)) return false;
+    // A new session that save() has put into the store is kept there as it is now, also if it is empty again.
+    const isKept = this.#cookieId === sessionID || this.#settings.saveUninitialized || this.#savedText !== undefined;
+    return isKept || this.#isModified(session);
   }
 
   #isModified(session: Session): boolean {

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, mock, test } from "node:test";
-import fc from "fast-check";
 import type { SessionOptions } from "../../../src/adapters/express-session/index.ts";
+import fc, { runs } from "../../support/random.ts";
 import { application, dropIn, original, type Visit } from "./both.ts";
-import { options, visits } from "./random-visits.ts";
+import { examples, options, visits } from "./random-visits.ts";
 
 describe("the drop-in does what express-session does", () => {
   const start = Date.UTC(2030, 0, 1);
@@ -22,7 +22,7 @@ describe("the drop-in does what express-session does", () => {
           const [theirs, ours] = [await seenBy(original, storeOf, options, visits), await seenBy(dropIn, storeOf, options, visits)]; // biome-ignore format: one line
           assert.deepEqual(ours, theirs);
         }),
-        { numRuns: Number(process.env.RUNS ?? 150) },
+        { examples, numRuns: runs(150) },
       );
     });
   }

@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
 import { RedisStore } from "connect-redis";
-import fc from "fast-check";
 import pg from "pg";
 import { createClient } from "redis";
 import type { SessionOptions } from "../../../src/adapters/express-session/index.ts";
 import { startPostgres } from "../../servers/postgres.ts";
 import { startRedis } from "../../servers/redis.ts";
+import fc, { runs } from "../../support/random.ts";
 import { application, dropIn, original, type Step, type Visit } from "./both.ts";
-import { options, visits } from "./random-visits.ts";
+import { examples, options, visits } from "./random-visits.ts";
 
 type Session = typeof dropIn;
 type AnyStore = new (options: object) => object;
@@ -95,16 +95,16 @@ for (const [name, open] of Object.entries(packages)) {
     after(() => existing?.close?.());
 
     test("in any sequence of requests", async () => {
-      let runs = 0;
+      let count = 0;
       await fc.assert(
         fc.asyncProperty(options, visits, async (options, visits) => {
-          const run = `run${runs++}`;
+          const run = `run${count++}`;
           lengthen(options, visits);
           const theirs = await seenBy(original, `${run}theirs`, options, visits);
           const ours = await seenBy(dropIn, `${run}ours`, options, visits);
           assert.deepEqual(withoutTime(ours), withoutTime(theirs));
         }),
-        { numRuns: Number(process.env.RUNS ?? 60) },
+        { examples, numRuns: runs(60) },
       );
     });
 

@@ -8,12 +8,12 @@ import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
 import { inherits } from "node:util";
 import express from "express";
-import fc from "fast-check";
 import defaultExport, * as named from "../../../src/adapters/express-session/index.ts";
 import { sign, signingKey, unsign } from "../../../src/cookies/signature.ts";
 import { OptionError } from "../../../src/index.ts";
 import { memory } from "../../../src/stores/memory/index.ts";
 import { sealedCookie } from "../../../src/stores/sealed-cookie/index.ts";
+import fc from "../../support/random.ts";
 import { Browser, listen } from "../apps.ts";
 import { dropIn, original } from "./both.ts";
 

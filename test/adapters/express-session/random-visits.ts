@@ -1,7 +1,7 @@
 // Random options of session(), and random requests.
 
-import fc from "fast-check";
 import type { CookieOptions, SessionOptions } from "../../../src/adapters/express-session/index.ts";
+import fc from "../../support/random.ts";
 import type { Answer, Step, Visit } from "./both.ts";
 
 const key = fc.constantFrom("cart", "user", "n", "a.b");
@@ -81,3 +81,14 @@ export const options = fc
     proxy: optional(fc.boolean()),
   })
   .map(given) as fc.Arbitrary<SessionOptions>;
+
+/** Found at random once, and rare: each is in every run. */
+export const examples: [SessionOptions, Visit[]][] = [
+  // A new session that is empty again after save().
+  [{ secret: "keyboard cat", resave: false, saveUninitialized: false }, [visit(["set", "cart", []], ["save"], ["delete", "cart"])]], // biome-ignore format: one line
+  [{ secret: "keyboard cat", resave: true, saveUninitialized: false }, [visit(["set", "cart", 1], ["save"], ["delete", "cart"]), visit(["look"])]], // biome-ignore format: one line
+];
+
+function visit(...steps: Step[]): Visit {
+  return { steps, answer: { status: 200, way: "end", late: [] }, pause: 0, path: "/", cookie: "mine", https: false };
+}

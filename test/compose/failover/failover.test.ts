@@ -14,6 +14,7 @@ import { redis } from "../../../src/stores/redis/index.ts";
 import { tempDir, waitFor } from "../../servers/process.ts";
 import { type RedisServer, startRedis } from "../../servers/redis.ts";
 import { Browser } from "../../support/browser.ts";
+import { runs } from "../../support/random.ts";
 import { SECRET } from "../../support/stores.ts";
 import { type Actor, interleave, randomFrom } from "../interleaved.ts";
 import { reachable } from "../reachable.ts";
@@ -325,7 +326,7 @@ for (const takeover of [false, true]) {
   });
 }
 
-const RUNS = Number(process.env.RUNS ?? 300);
+const RUNS = runs(300);
 
 /** Two servers change a session, and a third changes or ends it. With a takeover, the third does not reach the primary. */
 async function run(seed: number, takeover: boolean): Promise<void> {

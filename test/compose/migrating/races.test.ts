@@ -6,10 +6,10 @@ import { type MigratingStore, migrating } from "../../../src/compose/index.ts";
 import { isCopyOrMarker } from "../../../src/compose/migrating/markers.ts";
 import type { SessionStore } from "../../../src/store.ts";
 import { memory } from "../../../src/stores/memory/index.ts";
+import { runs } from "../../support/random.ts";
 import { type Actor, interleave, randomFrom } from "../interleaved.ts";
 
-// RUNS=20000 in the environment runs more seeds.
-const RUNS = Number(process.env.RUNS ?? 400);
+const RUNS = runs(400);
 const KEY = "the one session";
 const expiresAt = Date.now() + 3_600_000;
 

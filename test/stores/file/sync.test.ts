@@ -5,10 +5,10 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import fc from "fast-check";
 import type { StoredSession } from "../../../src/store.ts";
 import { file } from "../../../src/stores/file/index.ts";
 import { tempDir } from "../../servers/process.ts";
+import fc, { runs } from "../../support/random.ts";
 
 const folder = tempDir("sync");
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -57,7 +57,7 @@ describe("a synchronous read", () => {
           }
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
     for (const store of stores) await store.close();
   });

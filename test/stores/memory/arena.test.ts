@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { Arena, MAX_ENTRY_BYTES, type Ref } from "../../../src/stores/memory/arena.ts";
+import fc, { runs } from "../../support/random.ts";
 
 /** An arena, and the entries that must be in it. All words of an entry are its number, which identifies it when it moves. */
 class Checked {
@@ -54,7 +54,7 @@ test("every entry keeps its bytes while others are allocated and freed", () => {
       }
       checked.check();
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });
 

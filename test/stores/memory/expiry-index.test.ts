@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { Arena, type Ref } from "../../../src/stores/memory/arena.ts";
 import { ExpiryIndex } from "../../../src/stores/memory/expiry-index.ts";
+import fc, { runs } from "../../support/random.ts";
 
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
@@ -84,7 +84,7 @@ test("a sweep gives every expired entry at most a second late, whichever way the
         }
       }
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

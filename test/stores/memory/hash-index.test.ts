@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { HashIndex } from "../../../src/stores/memory/hash-index.ts";
+import fc, { runs } from "../../support/random.ts";
 
 /** An index, and the entries that must be in it, with their hashes. */
 class Checked {
@@ -64,7 +64,7 @@ test("finds each entry, also among equal hashes", () => {
       }
       checked.check();
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

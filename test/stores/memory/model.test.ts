@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import fc from "fast-check";
 import type { SessionChange } from "../../../src/store.ts";
 import { type MemoryOptions, memory } from "../../../src/stores/memory/index.ts";
+import fc, { runs } from "../../support/random.ts";
 
 /** A model of the memory store: a Map in the order of last use. */
 class Model {
@@ -98,7 +98,7 @@ for (const [how, options] of Object.entries(limits)) {
     t.mock.timers.enable({ apis: ["Date"] });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 120, size: "max" }), (steps) => compare(t, options, steps)),
-      { numRuns: 250 },
+      { numRuns: runs(250) },
     );
   });
 }

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { PackedKey, readText, textInfo, writeText } from "../../../src/stores/memory/packed-key.ts";
+import fc from "../../support/random.ts";
 
 test("a key of 24 characters of base64url is packed exactly, and unpacked again", () => {
   fc.assert(

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { OptionError } from "../../../src/errors.ts";
 import { parseAddress } from "../../../src/stores/redis/address.ts";
 import { redis } from "../../../src/stores/redis/index.ts";
 import { type RedisOptions, settings, type Target } from "../../../src/stores/redis/options.ts";
 import { startRedis } from "../../servers/redis.ts";
+import fc, { runs } from "../../support/random.ts";
 
 const HOST = { host: "host", port: 6379 };
 
@@ -70,7 +70,7 @@ describe("redis: an address is read", () => {
         const expected = /%[\da-f]{2}/i.test(plain) ? decodeURIComponent(plain) : plain;
         assert.deepEqual(found, { ...HOST, username: "web", password: expected });
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 });

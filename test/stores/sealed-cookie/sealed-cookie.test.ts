@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { createSessions, type SessionsOptions, SessionTooLargeError } from "../../../src/index.ts";
 import { sealedCookie } from "../../../src/stores/sealed-cookie/index.ts";
 import { Browser } from "../../support/browser.ts";
+import fc, { runs } from "../../support/random.ts";
 import { clock, type Data, MINUTE } from "../../support/set-up.ts";
 import { OTHER_SECRET, SECRET } from "../../support/stores.ts";
 
@@ -241,7 +241,7 @@ describe("what is committed fits the browser and is read back", () => {
           assert.deepEqual(await browser.contents(), kept);
         }
       }), // biome-ignore format: the arguments stay in one line
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
     assert.ok(Math.min(counts.stored, counts.refused, counts.noRoom) > 3, JSON.stringify(counts));
   });
