@@ -30,7 +30,8 @@ export const FRAMEWORK_PACKAGES = [
   "@astrojs/node",
 ];
 
-export function describeMachine(packages: readonly string[] = PACKAGES): Machine {
+/** The versions of what is measured: of servers, and of packages that are installed by now. */
+export function versionsOf(packages: readonly string[] = PACKAGES): Machine["versions"] {
   // From where Astro is installed; the others are in a folder above it.
   const require = createRequire(new URL("apps/astro/", import.meta.url));
   const versionOf = (name: string) => {
@@ -45,19 +46,23 @@ export function describeMachine(packages: readonly string[] = PACKAGES): Machine
     return "not installed";
   };
   return {
+    node: process.versions.node,
+    v8: process.versions.v8,
+    openssl: process.versions.openssl,
+    "redis-server": /v=(\S+)/.exec(prints("redis-server", "--version") ?? "")?.[1] ?? "not installed",
+    ...Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
+  };
+}
+
+export function describeMachine(): Machine {
+  return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     system: `${type()} ${release()}`,
     pinned: hasTaskset,
     loadBefore: loadavg()[0]!,
-    versions: {
-      node: process.versions.node,
-      v8: process.versions.v8,
-      openssl: process.versions.openssl,
-      "redis-server": /v=(\S+)/.exec(prints("redis-server", "--version") ?? "")?.[1] ?? "not installed",
-      ...Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
-    },
+    versions: versionsOf(),
   };
 }
 

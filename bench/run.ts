@@ -8,7 +8,7 @@ import { FRAMEWORKS, type Framework, MORE_FRAMEWORKS } from "./contender.ts";
 import type { Context } from "./context.ts";
 import { Databases } from "./databases.ts";
 import { baselineOf, CONNECTIONS, type Entrant, entrants, RunningEntrant, startGenerator } from "./entrant.ts";
-import { describeMachine, FRAMEWORK_PACKAGES } from "./machine.ts";
+import { describeMachine, FRAMEWORK_PACKAGES, versionsOf } from "./machine.ts";
 import { plots } from "./plots.ts";
 import { profile } from "./profile.ts";
 import { countRedis } from "./redis-counters.ts";
@@ -87,11 +87,12 @@ await main();
 
 async function main(): Promise<void> {
   const measured = withBaselines(options.wanted);
-  const machine = describeMachine(options.name === "frameworks" ? FRAMEWORK_PACKAGES : undefined);
+  const machine = describeMachine();
   if (measured.some(({ contender }) => contender.framework === "Astro")) {
     console.log("Building the application on Astro …");
     buildAstro();
   }
+  if (options.name === "frameworks") machine.versions = versionsOf(FRAMEWORK_PACKAGES);
 
   const databases = await Databases.start(measured.map(({ store }) => store));
   const generator = await startGenerator();

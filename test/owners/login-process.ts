@@ -1,5 +1,6 @@
 // A server on whose store owners log in. Its settings are the first argument, and each message is a request to it.
 
+import { inspect } from "node:util";
 import {
   createSessions,
   type MaxPerOwner,
@@ -26,6 +27,7 @@ export interface LoginRequest {
 /** The Cookie headers of those that succeeded. */
 export interface LoginReply {
   cookies: string[];
+  error?: string;
 }
 
 /** The demo's modules take seconds to load, and most tests need one store. */
@@ -55,7 +57,10 @@ async function answer({ owner, logins, maxPerOwner }: LoginRequest): Promise<Log
 }
 
 process.on("message", (request: LoginRequest) => {
-  answer(request).then((reply) => process.send!(reply));
+  answer(request).then(
+    (reply) => process.send!(reply),
+    (error) => process.send!({ cookies: [], error: inspect(error) }),
+  );
 });
 process.on("disconnect", () => process.exit());
 await unlimited.health();

@@ -26,7 +26,8 @@ async function startServer(settings: LoginSettings): Promise<Server> {
   return {
     async ask(request) {
       child.send(request);
-      const [{ cookies }] = (await once(child, "message")) as [LoginReply];
+      const [{ cookies, error }] = (await once(child, "message")) as [LoginReply];
+      if (error !== undefined) throw new Error(`A server of the farm: ${error}`);
       return cookies;
     },
     stop: () => child.kill("SIGKILL"),

@@ -1,9 +1,11 @@
 // Logins of one owner, and how many of them live.
 
-import type { Sessions } from "../../src/index.ts";
+import { type Sessions, SessionClosedError, StaleStampError, TooManySessionsError } from "../../src/index.ts";
 import { Browser } from "./browser.ts";
 import { isAlive } from "./login.ts";
 import type { Data } from "./set-up.ts";
+
+const REFUSALS = [TooManySessionsError, StaleStampError, SessionClosedError];
 
 /** A login as applications write it. False: it was refused, or its session ended before it was stored. */
 export async function tryLogin(
@@ -17,7 +19,9 @@ export async function tryLogin(
   try {
     if (!(await session.regenerate())) return false;
     return (await browser.end(session)).length > 0;
-  } catch {
+  } catch (error) {
+    // Anything else is a fault, and its reason has to be seen.
+    if (!REFUSALS.some((Refusal) => error instanceof Refusal)) throw error;
     session.discard();
     await session.commit();
     return false;
