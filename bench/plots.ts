@@ -209,7 +209,8 @@ function legend() {
 function logAxis(values: readonly number[], least: number) {
   const exponents = values.map((value) => Math.log10(Math.max(value, least)));
   const [min, max] = [10 ** Math.floor(Math.min(...exponents)), 10 ** Math.ceil(Math.max(...exponents))];
-  const formatter = (value: number) => `${value === least ? "≤ " : ""}${value.toLocaleString("en", { notation: "compact" })}`;
+  const formatter = (value: number) =>
+    `${value === least ? "≤ " : ""}${value.toLocaleString("en", { notation: "compact" })}`;
   return { type: "log" as const, min, max, axisLabel: { formatter } };
 }
 

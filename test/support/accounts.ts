@@ -1,6 +1,6 @@
 // Logins of one owner, and how many of them live.
 
-import { type Sessions, SessionClosedError, StaleStampError, TooManySessionsError } from "../../src/index.ts";
+import { SessionClosedError, type Sessions, StaleStampError, TooManySessionsError } from "../../src/index.ts";
 import { Browser } from "./browser.ts";
 import { isAlive } from "./login.ts";
 import type { Data } from "./set-up.ts";
