@@ -50,7 +50,7 @@ for (const [name, environment] of Object.entries(environments)) {
     before(async () => {
       const prepared = await environment.prepare();
       ({ address, stop } = { stop: undefined, ...prepared });
-      sessions = createSessions<Data>({ ...environment.open(address), secret: SECRET, sweepInterval: false });
+      sessions = createSessions<Data>({ ...environment.open(address), secret: SECRET, sweepInterval: false, storeTimeout: "30s" });
       const first = await sessions.open(undefined);
       first.set("n", 1);
       await first.commit(); // creates the tables, so that the servers do not compete for that
@@ -59,7 +59,7 @@ for (const [name, environment] of Object.entries(environments)) {
 
     after(async () => {
       for (const server of farm) server.stop();
-      await sessions.close();
+      await sessions?.close();
       await stop?.();
     });
 
@@ -74,7 +74,7 @@ for (const [name, environment] of Object.entries(environments)) {
     });
 
     test("parallel requests on three connections get one renewed ticket, and lose no change", async (t) => {
-      const options = { secret: SECRET, sweepInterval: false, renewAfter: 1 } as const;
+      const options = { secret: SECRET, sweepInterval: false, storeTimeout: "30s", renewAfter: 1 } as const;
       const connections = [1, 2, 3].map(() => createSessions<Data>({ ...environment.open(address), ...options }));
       t.after(() => Promise.all(connections.map((one) => one.close())));
       const browser = new Browser<Data>(...connections);
