@@ -50,7 +50,12 @@ for (const [name, environment] of Object.entries(environments)) {
     before(async () => {
       const prepared = await environment.prepare();
       ({ address, stop } = { stop: undefined, ...prepared });
-      sessions = createSessions<Data>({ ...environment.open(address), secret: SECRET, sweepInterval: false, storeTimeout: "30s" });
+      sessions = createSessions<Data>({
+        ...environment.open(address),
+        secret: SECRET,
+        sweepInterval: false,
+        storeTimeout: "30s",
+      });
       const first = await sessions.open(undefined);
       first.set("n", 1);
       await first.commit(); // creates the tables, so that the servers do not compete for that
