@@ -4,7 +4,7 @@ import type { ServerResponse } from "node:http";
 import { CoatcheckError } from "../index.ts";
 import { type Entry, type HeldMethod, type HeldResponse, type HeldSession, HOLD, type Hold } from "./hold.ts";
 import { type Arguments, checkCall, encodingError, isNodes, type Method } from "./node-checks.ts";
-import { replacedSessionError } from "./options.ts";
+import { replacedSessionError } from "./property-errors.ts";
 import { seemSent, seemUnsent } from "./seem-sent.ts";
 import { describesBody, headersIn, setSessionHeaders, withSessionHeaders } from "./session-headers.ts";
 
