@@ -46,7 +46,7 @@ export function session<Data extends object = SessionData>(
   checkAdapterOptions(options, PROPERTY_NAMES);
   const sessions = sessionsFrom(sessionsOrOptions);
   return function coatcheck(req, res, next) {
-    giveSession(sessions, options, req, res, isHttps(req), next, next, holdBack);
+    giveSession(sessions, options, req, res, isHttps(req), next, holdBack);
   };
 }
 

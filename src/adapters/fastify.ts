@@ -69,11 +69,9 @@ export function session<Data extends object = SessionData>(
     if (found === undefined) {
       fastify.addHook("onSend", (request, reply, payload, done) => {
         const opened = fieldsOf(request)[registration.opened] as AdapterSession | undefined;
-        if (opened === undefined) done(null, payload);
-        else
-          commitReply(request, reply, property, opened, saveFailed, (error) =>
-            error ? done(error) : done(null, payload),
-          );
+        const commit = opened && commitReply(request, reply, property, opened, saveFailed);
+        if (commit === undefined) done(null, payload);
+        else commit.then(() => done(null, payload), done);
       });
     }
     done();

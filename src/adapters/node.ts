@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
 import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
-import { type ErrorResponder, isThenable, respondBy, respondToError } from "./node/error-response.ts";
+import { type ErrorResponder, handle, respondBy, respondToError } from "./node/handle.ts";
 import { giveSession } from "./node-session.ts";
 import { checkAdapterOptions, PROPERTY_NAMES, type PropertyOptions, sessionsFrom } from "./options.ts";
 
@@ -50,19 +50,14 @@ export function session<Data extends object = SessionData>(
     function withSession(message, response) {
       const req = message as SessionRequest<Data>;
       const res = response as ServerResponse;
-      const fail = (error: unknown) => respondBy(onError, error, req, res);
-      const handle = () => {
-        try {
-          const handling = handler(req, res);
-          if (isThenable(handling)) handling.then(undefined, fail);
-        } catch (error) {
-          fail(error);
-        }
+      const next = (error?: unknown) => {
+        if (error === undefined) handle(handler, req, res, onError);
+        else respondBy(onError, error, req, res);
       };
       try {
-        giveSession(sessions, options, req, res, undefined, handle, fail);
+        giveSession(sessions, options, req, res, undefined, next);
       } catch (error) {
-        fail(error);
+        respondBy(onError, error, req, res);
       }
     };
 }

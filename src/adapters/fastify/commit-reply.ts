@@ -7,34 +7,36 @@ import { replacedSessionError } from "../property-errors.ts";
 import { describesBody, setSessionHeaders } from "../session-headers.ts";
 import { fieldsOf } from "./registration.ts";
 
-/** Commits the session of a request, sets its headers in the reply, and calls `done`. */
+/** Commits the session of a request, and sets its headers in the reply. Undefined: nothing has to be waited for. */
 export function commitReply(
   request: FastifyRequest,
   reply: FastifyReply,
   property: string,
   session: AdapterSession,
   saveFailed: boolean,
-  done: (error?: Error) => void,
-): void {
+): Promise<void> | undefined {
   const cookies = commit(request, reply, property, session, saveFailed);
-  if (Array.isArray(cookies)) {
-    setHeaders(reply, session, cookies);
-    done();
-    return;
+  if (!Array.isArray(cookies)) return finishCommit(reply, session, cookies);
+  setHeaders(reply, session, cookies);
+  return undefined;
+}
+
+async function finishCommit(
+  reply: FastifyReply,
+  session: AdapterSession,
+  committing: Promise<string[]>,
+): Promise<void> {
+  let cookies: string[];
+  try {
+    cookies = await committing;
+  } catch (error) {
+    // The headers of the body that is not sent must not stay in the error's response.
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (describesBody(name, value)) reply.removeHeader(name);
+    }
+    throw shownError(error);
   }
-  cookies.then(
-    (cookies) => {
-      setHeaders(reply, session, cookies);
-      done();
-    },
-    (error) => {
-      // The headers of the body that is not sent must not stay in the error's response.
-      for (const [name, value] of Object.entries(reply.getHeaders())) {
-        if (describesBody(name, value)) reply.removeHeader(name);
-      }
-      done(shownError(error));
-    },
-  );
+  setHeaders(reply, session, cookies);
 }
 
 function commit(
