@@ -1,5 +1,8 @@
 // The errors that coatcheck throws, each with its code and the HTTP status that fits.
 
+import { withoutCredentials } from "./redaction/causes.ts";
+import { redacted, shownValue } from "./redaction/texts.ts";
+
 /** The base of every error that coatcheck throws on purpose. `code` is stable; `status` is the HTTP answer that fits. */
 export class CoatcheckError extends Error {
   readonly code: string;
@@ -38,7 +41,10 @@ export class OptionError extends CoatcheckError {
   constructor(option: string, value: unknown, fix: string);
   constructor(problems: readonly string[]);
   constructor(option: string | readonly string[], value?: unknown, fix?: string) {
-    const problems = typeof option === "string" ? [`option "${option}" is ${describe(value, option)}: ${fix}`] : option;
+    const problems =
+      typeof option === "string"
+        ? [`option "${option}" is ${value instanceof Description ? value.text : shownValue(value, option)}: ${fix}`]
+        : option;
     super("COATCHECK_OPTION", `coatcheck:${listOf(problems)}`);
     this.problems = problems;
   }
@@ -318,88 +324,4 @@ export function reasonOf(cause: unknown): string {
     return [...new Set(cause.errors.map((one) => reasonOf(one)))].join(", ");
   }
   return redacted(cause instanceof Error ? cause.message || cause.name : String(cause));
-}
-
-// A user with a password before a host, a URL, a connection string, or a key in base64 or hexadecimal digits.
-const CREDENTIAL =
-  /@|:\/\/|\b(pwd|pass\w*|\w*key|sig\w*|\w*secret|\w*token)\s*=|^(?=.*\d)(?=.*[a-z])[a-z0-9+][\w+/-]{23,}=*$/i;
-
-/** Options whose value is a credential, and options whose value may contain one. */
-const CREDENTIAL_OPTION = /(key|secret|password|passphrase|token|credential|signature|connectionString|client|pool)$/i;
-const ADDRESS_OPTION = /(^|\.)(ur[il]|host|server|endpoint|nodes)$/i;
-const ADDRESS_ONLY = /^(localhost|[\w.-]{1,253}:\d{1,5})$/;
-
-/** In a message, in place of what may be a credential. */
-export const NOT_SHOWN = "(not shown)";
-
-/** A text for a message, in quotes. A text that looks like a credential is not shown. */
-export function printable(text: string): string {
-  return CREDENTIAL.test(text) ? NOT_SHOWN : JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
-}
-
-function describe(value: unknown, option: string): string {
-  if (value instanceof Description) return value.text;
-  if (value === undefined || value === null || value === "") return value === "" ? '""' : String(value);
-  if (typeof value === "function") return "a function";
-  if (typeof value === "object") {
-    return Array.isArray(value) ? "an array" : `an object of type ${value.constructor?.name ?? "Object"}`;
-  }
-  if (CREDENTIAL_OPTION.test(option)) return typeof value === "string" ? NOT_SHOWN : `a ${typeof value}`;
-  if (typeof value !== "string") return String(value);
-  return ADDRESS_OPTION.test(option) && !ADDRESS_ONLY.test(value) ? NOT_SHOWN : printable(value);
-}
-
-// The part of an address before its last @, and a value in a connection string, a query or JSON.
-const USER_INFO = /(?<![^\s"'<>()])[^\s"'<>()]+@(?=[\w.[-])/g;
-const SECRET_NAME = "\\b(\\w*(?:password|passwd|pwd|passphrase|secret|token|key|signature)|sig)";
-const ASSIGNED = new RegExp(`${SECRET_NAME}(\\s*=\\s*)(?:"[^"]*"|'[^']*'|[^\\s;&,"')]+)`, "gi");
-const QUOTED = new RegExp(`${SECRET_NAME}(["']?\\s*:\\s*)(?:"[^"]*"|'[^']*')`, "gi");
-
-/** The text with "…" in place of each credential that it quotes. */
-export function redacted(text: string): string {
-  return text.replace(USER_INFO, hideUser).replace(ASSIGNED, "$1$2…").replace(QUOTED, "$1$2…");
-}
-
-function hideUser(text: string): string {
-  // A path, as of a package under node_modules/.pnpm.
-  if (!/:|\/\//.test(text) || /^(file:|node:|[a-z]:[\\/])/i.test(text)) return text;
-  return `${/^[a-z][\w+.-]*:\/\//i.exec(text)?.[0] ?? ""}…@`;
-}
-
-/** Errors that have no credentials, or none any more. */
-const clean = new WeakSet<object>();
-
-/**
- * Removes the credentials that an error of a client quotes, also from what caused it. Node's error for an invalid URL, for
- * example, has the URL as its `input`.
- */
-function withoutCredentials(cause: unknown): unknown {
-  if (typeof cause === "string") return redacted(cause);
-  if (typeof cause !== "object" || cause === null || clean.has(cause)) return cause;
-  clean.add(cause);
-  const error = cause as Record<string, unknown>;
-  if (error.code === "ERR_INVALID_URL") replace(error, "input", error.input, NOT_SHOWN);
-  for (const name of Object.getOwnPropertyNames(error)) {
-    const value = error[name];
-    if (typeof value === "string")
-      replace(error, name, value, name === "stack" ? redactedStack(value) : redacted(value));
-    else if (value instanceof Error) withoutCredentials(value);
-    else if (name === "errors" && Array.isArray(value)) for (const one of value) withoutCredentials(one);
-  }
-  return cause;
-}
-
-/** The frames name files, whose paths may look like an address: they stay. */
-function redactedStack(stack: string): string {
-  const [head = "", ...frames] = stack.split(/(?=\n {4}at )/);
-  return [redacted(head), ...frames].join("");
-}
-
-function replace(error: Record<string, unknown>, name: string, before: unknown, after: string): void {
-  if (before === after) return;
-  try {
-    Object.defineProperty(error, name, { value: after, configurable: true, writable: true });
-  } catch {
-    // A frozen error stays as it is.
-  }
 }

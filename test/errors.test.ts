@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { Description, OptionError, redacted, StoreError, toStoreError } from "../src/errors.ts";
+import { Description, OptionError, StoreError, toStoreError } from "../src/errors.ts";
+import { redacted } from "../src/redaction/texts.ts";
 
 test("an OptionError prints the value", () => {
   for (const value of [

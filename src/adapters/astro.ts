@@ -1,27 +1,24 @@
 // The adapter for Astro.
 
 import type { APIContext } from "astro";
-import {
-  type AdapterSession,
-  CoatcheckError,
-  type SessionData,
-  type Sessions,
-  type SessionsOptions,
-} from "../index.ts";
+import type { AdapterSession, CoatcheckError, SessionData, Sessions, SessionsOptions } from "../index.ts";
 import type { Locals, WithSession } from "./app-locals.ts";
-import { type CommittedSession, commitResponse, respondToError, withSessionHeaders } from "./commit-response.ts";
+import { respondToAstro, respondToFailed } from "./astro/error-response.ts";
+import { requestAfter } from "./astro/request-after.ts";
+import { commitResponse } from "./commit-response.ts";
+import { ownError } from "./error-response.ts";
+import { changeMode } from "./open-session.ts";
 import {
   checkAdapterOptions,
-  foreignSessionError,
   modeOf,
   openOptions,
   PROPERTY_NAMES,
   type PropertyOptions,
   sessionsFrom,
-  statusOf,
 } from "./options.ts";
+import { sessionFound } from "./property-errors.ts";
 
-export { type SessionDriver, type SessionDriverOptions, sessionDriver } from "./astro-driver.ts";
+export { type SessionDriver, type SessionDriverOptions, sessionDriver } from "./astro/session-driver.ts";
 
 declare global {
   namespace App {
@@ -73,9 +70,8 @@ export function session<Data extends object = SessionData>(
     const locals = context.locals as unknown as Locals;
     const mode = modeOf(options, context);
     let source = context.request;
-    const found = locals[property];
-    if (found !== undefined && found !== null) {
-      if (!sessions.owns(found)) throw foreignSessionError(property, found, "Astro.locals");
+    const found = sessionFound(sessions, property, locals[property], "Astro.locals");
+    if (found !== undefined) {
       if (!finished.has(found)) return share(found);
       // The page for an error is another run for the same request.
       source = await requestAfter(source, found);
@@ -106,7 +102,7 @@ export function session<Data extends object = SessionData>(
     /** A rewrite runs the middleware again, inside of the first run. */
     async function share(outer: AdapterSession<Data>): Promise<Response> {
       try {
-        if (mode !== undefined) await outer.changeMode(mode === "none" ? "readonly" : mode);
+        await changeMode(outer, mode);
       } catch (error) {
         return respond(error, context);
       }
@@ -116,42 +112,6 @@ export function session<Data extends object = SessionData>(
   };
 
   function respond(error: unknown, context: APIContext): Response | Promise<Response> {
-    if (error instanceof CoatcheckError) return onError(error, context);
-    throw error;
+    return onError(ownError(error), context);
   }
-}
-
-/** Astro shows the application's page `500` in the place of an empty response with this status, and keeps its headers. */
-function respondToAstro(error: CoatcheckError): Response {
-  const response = respondToError(error);
-  return statusOf(error) === 500 ? new Response(null, { status: 500 }) : response;
-}
-
-/**
- * Astro answers what a page throws. But if the ticket was regenerated before, the browser needs the new one: the old one is
- * invalid.
- * @throws the error, if the browser needs nothing.
- */
-async function respondToFailed(session: CommittedSession, error: unknown): Promise<Response> {
-  const cookies = await session.commit();
-  if (cookies.length === 0 && session.ticketHeader?.value === undefined) throw error;
-  console.error(error);
-  return withSessionHeaders(new Response(null, { status: 500 }), cookies, session);
-}
-
-/** The request as its client would send it after the response of this session. */
-async function requestAfter(request: Request, session: CommittedSession): Promise<Request> {
-  const cookies = await session.commit();
-  const { ticketHeader } = session;
-  if (cookies.length === 0 && ticketHeader?.value === undefined) return request;
-  const headers = new Headers(request.headers);
-  if (ticketHeader?.value !== undefined) headers.set(ticketHeader.name, ticketHeader.value);
-  let sent = headers.get("cookie")?.split(/; */) ?? [];
-  for (const cookie of cookies) {
-    const text = cookie.split(";", 1)[0]!;
-    sent = sent.filter((one) => !one.startsWith(text.slice(0, text.indexOf("=") + 1)));
-    if (!/; Max-Age=0\b/i.test(cookie)) sent.push(text);
-  }
-  headers.set("cookie", sent.join("; "));
-  return new Request(request.url, { headers, signal: request.signal });
 }

@@ -1,8 +1,12 @@
 // Commits a session before its `Response` goes out, for frameworks that pass responses on.
 
-import type { AdapterSession, CoatcheckError, Session } from "../index.ts";
-import { isWorthRetrying, type LateChanges, statusOf, textOf } from "./options.ts";
-import { describesBody, type SessionUse, setSessionHeaders } from "./session-headers.ts";
+import type { AdapterSession, Session } from "../index.ts";
+import { bodyOf } from "./copy-response.ts";
+import { withHeadersOf, withSessionHeaders } from "./response-headers.ts";
+import type { SessionUse } from "./session-headers.ts";
+
+/** What reports changes in place that come too late. */
+export type LateChanges = Pick<AdapterSession, "watchesLateChanges" | "reportLateChanges">;
 
 /** What is needed of a session. */
 export type CommittedSession = SessionUse & LateChanges & Pick<AdapterSession, "commit" | "discard">;
@@ -72,79 +76,6 @@ export function isFailure({ status }: Response): boolean {
   return status >= 500 || status === 0;
 }
 
-/** The response with the headers of a committed session. It is the same object if nothing is to be set. */
-export function withSessionHeaders(response: Response, cookies: readonly string[], use: SessionUse): Response {
-  if (cookies.length === 0 && !use.isUsed && use.ticketHeader?.value === undefined) return response;
-  const answer = copyOf(response);
-  try {
-    setResponseHeaders(answer.headers, cookies, use);
-  } catch {} // a response that can't be copied may refuse headers, too
-  return answer;
-}
-
-/**
- * Sets the headers of a committed session among those of a response.
- *
- * @param others headers that are sent beside these, where a framework keeps them apart. These take their place.
- */
-export function setResponseHeaders(
-  headers: Headers,
-  cookies: readonly string[],
-  use: SessionUse,
-  others?: Headers,
-): void {
-  const target = {
-    getHeader: (name: string) =>
-      name === "set-cookie" ? headers.getSetCookie() : (headers.get(name) ?? others?.get(name) ?? undefined),
-    setHeader: (name: string, value: string | string[]) => headers.set(name, String(value)),
-    appendHeader(name: string, values: string[]) {
-      for (const value of values) headers.append(name, value);
-    },
-  };
-  setSessionHeaders(target, cookies, use);
-}
-
-/**
- * The headers of a redirect or of a fetched response can't be changed, but those of a copy can. And an application may
- * send one response to several users. `Response.error()` and an upgrade (101) can't be copied: they stay as they are. Deno
- * would make a copy of an upgrade, which then is none.
- */
-export function copyOf(response: Response): Response {
-  if (response.status === 101) return response;
-  try {
-    const unread = unreadBodyOf(response);
-    return new Response(unread === undefined ? response.body : unread, response);
-  } catch {
-    return response;
-  }
-}
-
-/**
- * The body that @hono/node-server keeps beside a response until somebody asks for its stream. It writes it at once, and a
- * stream piece by piece, which takes longer than all that a session does. Undefined: there is none.
- */
-function unreadBodyOf(response: Response): string | Uint8Array<ArrayBuffer> | null | undefined {
-  const key = Object.getOwnPropertySymbols(response).find(({ description }) => description === "cache");
-  if (key === undefined) return undefined;
-  const kept = (response as unknown as Record<symbol, unknown>)[key];
-  const body: unknown = Array.isArray(kept) && kept[0] === response.status ? kept[1] : undefined;
-  if (body === null || typeof body === "string") return body;
-  return body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : undefined;
-}
-
-/** An error's response with the headers that the response in whose place it is sent had for every body, as those of CORS. */
-function withHeadersOf(response: Response, answer: Response): Response {
-  const kept = [...response.headers].filter(([name, value]) => !describesBody(name, value) && name !== "set-cookie");
-  const cookies = response.headers.getSetCookie();
-  if (kept.length === 0 && cookies.length === 0) return answer;
-  const copy = copyOf(answer);
-  try {
-    for (const [name, value] of kept) if (!copy.headers.has(name)) copy.headers.set(name, value);
-    for (const cookie of cookies) copy.headers.append("Set-Cookie", cookie);
-  } catch {}
-  return copy;
-}
-
 /** Looks for late changes when the body has been sent. */
 function withLateChanges(response: Response, session: LateChanges): Response {
   const body = session.watchesLateChanges ? bodyOf(response) : null;
@@ -155,20 +86,4 @@ function withLateChanges(response: Response, session: LateChanges): Response {
   } catch {
     return response;
   }
-}
-
-/** Some servers make a response when its body is asked for, and only then find that its status can't have one. */
-function bodyOf(response: Response): ReadableStream | null {
-  try {
-    return response.body;
-  } catch {
-    return null;
-  }
-}
-
-/** The response to a session's error: its status (503 if the store is down), and nothing of the server. */
-export function respondToError(error: CoatcheckError): Response {
-  const status = statusOf(error);
-  if (status === 500) console.error(error);
-  return new Response(textOf(status), { status, headers: isWorthRetrying(status) ? { "Retry-After": "1" } : {} });
 }

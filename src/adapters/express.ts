@@ -1,23 +1,13 @@
 // The adapter for Express 4 and 5, and for Connect.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AdapterSession, SessionData, Sessions, SessionsOptions } from "../index.ts";
+import type { SessionData, Sessions, SessionsOptions } from "../index.ts";
 import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
 import { commitAtHandshake, isConnection, isHandshake } from "./engine-io.ts";
 import type { SessionOf } from "./express-request.ts";
-import { commitBeforeHeaders, updateHold } from "./held-response.ts";
-import {
-  changeModeThen,
-  checkAdapterOptions,
-  foreignSessionError,
-  letGo,
-  modeOf,
-  openOptions,
-  openThen,
-  PROPERTY_NAMES,
-  type PropertyOptions,
-  sessionsFrom,
-} from "./options.ts";
+import { commitBeforeHeaders } from "./held-response.ts";
+import { giveSession, type HoldBack } from "./node-session.ts";
+import { checkAdapterOptions, PROPERTY_NAMES, type PropertyOptions, sessionsFrom } from "./options.ts";
 
 declare global {
   namespace Express {
@@ -55,48 +45,17 @@ export function session<Data extends object = SessionData>(
 ): Middleware {
   checkAdapterOptions(options, PROPERTY_NAMES);
   const sessions = sessionsFrom(sessionsOrOptions);
-  const { property = "session", saveFailed = false } = options;
-
   return function coatcheck(req, res, next) {
-    const mode = modeOf(options, req);
-    const request = req as IncomingMessage & Record<string, unknown>;
-    const found = request[property];
-    if (found !== undefined && found !== null) {
-      if (!sessions.owns(found)) {
-        next(foreignSessionError(property, found));
-        return;
-      }
-      changeModeThen(found, mode, (error) => {
-        if (error !== undefined) {
-          next(error);
-          return;
-        }
-        const isHidden = mode === "none";
-        updateHold(res, found, { saveFailed: options.saveFailed, isHidden, fail: next });
-        if (isHidden) request[property] = undefined;
-        next();
-      });
-    } else if (mode === "none") {
-      next();
-    } else {
-      openThen(sessions, req, openOptions(options, req, mode, isHttps(req)), start, next);
-    }
-
-    function start(opened: AdapterSession<Data>): void {
-      try {
-        if (isConnection(req)) opened.keepOpen();
-        if (isHandshake(req, res)) commitAtHandshake(res, opened);
-        else commitBeforeHeaders(res, req, property, opened, saveFailed, next);
-      } catch (error) {
-        letGo(opened);
-        next(error);
-        return;
-      }
-      request[property] = opened;
-      next();
-    }
+    giveSession(sessions, options, req, res, isHttps(req), next, holdBack);
   };
 }
+
+/** A connection of Socket.IO begins with a request that comes by Express, too, and goes on using its session. */
+const holdBack: HoldBack = (res, req, property, session, saveFailed, fail) => {
+  if (isConnection(req)) session.keepOpen();
+  if (isHandshake(req, res)) commitAtHandshake(res, session);
+  else commitBeforeHeaders(res, req, property, session, saveFailed, fail);
+};
 
 /** How the browser's request came, as Express says it where it is told which proxies to trust. */
 function isHttps(req: IncomingMessage): boolean | undefined {

@@ -1,32 +1,16 @@
 // The adapter for Fastify 4 and 5.
 
-import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from "fastify";
-import {
-  type AdapterSession,
-  CoatcheckError,
-  type Session,
-  type SessionData,
-  type Sessions,
-  type SessionsOptions,
-} from "../index.ts";
-import { isOlder } from "../util/versions.ts";
+import type { FastifyPluginCallback, FastifyRequest } from "fastify";
+import type { AdapterSession, Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
 import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
-import {
-  changeModeThen,
-  checkAdapterOptions,
-  foreignSessionError,
-  type LateChanges,
-  modeOf,
-  openOptions,
-  openThen,
-  PROPERTY_NAMES,
-  type PropertyOptions,
-  type RouteMode,
-  replacedSessionError,
-  sessionsFrom,
-  shownError,
-} from "./options.ts";
-import { describesBody, type SessionUse, setSessionHeaders } from "./session-headers.ts";
+import { versionError } from "./fastify/check-version.ts";
+import { commitReply } from "./fastify/commit-reply.ts";
+import { giveSession } from "./fastify/give-session.ts";
+import { forInstance } from "./fastify/plugin.ts";
+import { fieldsOf, register, registrationOf } from "./fastify/registration.ts";
+import { routeExtend, routeMode } from "./fastify/route-options.ts";
+import { checkAdapterOptions, PROPERTY_NAMES, type PropertyOptions, type RouteMode, sessionsFrom } from "./options.ts";
+import { foreignSessionError } from "./property-errors.ts";
 
 declare module "fastify" {
   interface FastifyRequest extends WithSession<FastifyRequest> {}
@@ -50,15 +34,6 @@ interface WithSession<Request> {
 
 export interface FastifyOptions extends PropertyOptions<FastifyRequest> {}
 
-/** What an instance and those below it have under a property of their requests. */
-interface Registration {
-  readonly sessions: object;
-  /** Under which a request keeps the session that was opened for it. */
-  readonly opened: symbol;
-}
-
-const registrations = new WeakMap<object, Map<string, Registration>>();
-
 /**
  * Sessions for Fastify 4 and 5: `app.register(session(sessions))`.
  * A route sets its mode in its config: `app.get("/health", { config: { session: "none" } }, …)`, and so it does not extend
@@ -78,154 +53,29 @@ export function session<Data extends object = SessionData>(
   const { property = "session", saveFailed = false, mode = routeMode, extend = routeExtend } = options;
   const routeOptions = { ...options, mode, extend };
 
-  function coatcheck(fastify: FastifyInstance, _options: unknown, done: (error?: Error) => void): void {
-    if (isOlder(fastify.version, OLDEST)) {
-      done(tooOld(fastify.version));
-      return;
-    }
+  return forInstance("coatcheck", (fastify, _options, done) => {
     const found = registrationOf(fastify, property);
-    if (found?.sessions === sessions) {
-      fastify.addHook("onRequest", (request, _reply, done) => useSession(request, found, done));
-      done();
+    const isTaken = found?.sessions !== sessions && (found !== undefined || fastify.hasRequestDecorator(property));
+    const refused = versionError(fastify.version) ?? (isTaken && foreignSessionError(property, found?.sessions));
+    if (refused) {
+      done(refused);
       return;
     }
-    if (found !== undefined || fastify.hasRequestDecorator(property)) {
-      done(foreignSessionError(property, found?.sessions));
-      return;
-    }
-    const registration: Registration = { sessions, opened: Symbol("coatcheck.opened") };
-    const byProperty = registrations.get(fastify) ?? new Map<string, Registration>();
-    registrations.set(fastify, byProperty.set(property, registration));
-    fastify.decorateRequest(property, undefined as never);
-    fastify.decorateRequest(registration.opened, undefined as never);
-    fastify.addHook("onRequest", (request, _reply, done) => useSession(request, registration, done));
-    // The last hook before the headers are sent, for streams too, so the last chance to set a cookie.
-    fastify.addHook("onSend", (request, reply, payload, done) => {
-      const opened = fieldsOf(request)[registration.opened] as AdapterSession<Data> | undefined;
-      if (opened === undefined) {
-        done(null, payload);
-        return;
-      }
-      const cookies = commit(request, reply, opened);
-      if (Array.isArray(cookies)) {
-        setHeaders(reply, opened, cookies);
-        done(null, payload);
-        return;
-      }
-      cookies.then(
-        (cookies) => {
-          setHeaders(reply, opened, cookies);
-          done(null, payload);
-        },
-        (error) => {
-          // The headers of the body that is not sent must not stay in the error's response.
-          for (const [name, value] of Object.entries(reply.getHeaders())) {
-            if (describesBody(name, value)) reply.removeHeader(name);
-          }
-          done(shownError(error));
-        },
-      );
-    });
-    done();
-  }
-
-  function useSession(request: FastifyRequest, { opened }: Registration, done: (error?: Error) => void): void {
-    const mode = modeOf(routeOptions, request);
-    const fields = fieldsOf(request);
-    const found = fields[property];
-    if (found !== undefined && found !== null) {
-      if (!sessions.owns(found)) {
-        done(foreignSessionError(property, found));
-        return;
-      }
-      changeModeThen(found, mode, (error) => {
-        if (error === undefined && mode === "none") fields[property] = undefined;
-        done(error === undefined ? undefined : shownError(error));
-      });
-      return;
-    }
-    if (mode === "none") {
-      done();
-      return;
-    }
-    const start = (session: AdapterSession<Data>) => {
-      fields[property] = session;
-      fields[opened] = session;
-      done();
-    };
-    openThen(sessions, request.raw, openOptions(routeOptions, request, mode, isHttps(request)), start, (error) =>
-      done(shownError(error)),
+    const registration = found ?? register(fastify, property, sessions);
+    fastify.addHook("onRequest", (request, _reply, done) =>
+      giveSession(sessions, routeOptions, property, registration.opened, request, done),
     );
-  }
-
-  function commit(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    opened: AdapterSession<Data>,
-  ): string[] | Promise<string[]> {
-    const fields = fieldsOf(request);
-    const found = fields[property];
-    if (found !== opened && found !== undefined) {
-      fields[property] = opened; // the answer to the error passes here, too
-      opened.discard();
-      return Promise.resolve(opened.commit()).then(() => Promise.reject(replacedSessionError("request", property)));
+    // The last hook before the headers are sent, for streams too, so the last chance to set a cookie.
+    if (found === undefined) {
+      fastify.addHook("onSend", (request, reply, payload, done) => {
+        const opened = fieldsOf(request)[registration.opened] as AdapterSession | undefined;
+        const commit = opened && commitReply(request, reply, property, opened, saveFailed);
+        if (commit === undefined) done(null, payload);
+        else commit.then(() => done(null, payload), done);
+      });
     }
-    if (reply.statusCode >= 500 && !saveFailed) opened.discard();
-    return opened.commit();
-  }
-
-  // The same as the package fastify-plugin does: the hooks apply to the whole application, and not to this plugin only.
-  return Object.assign(coatcheck, {
-    [Symbol.for("skip-override")]: true,
-    [Symbol.for("fastify.display-name")]: "coatcheck",
+    done();
   });
-}
-
-function routeMode(request: FastifyRequest): RouteMode | undefined {
-  const { session } = request.routeOptions.config;
-  const mode = typeof session === "object" ? session.mode : session;
-  return mode ?? (request.is404 ? "none" : undefined);
-}
-
-function routeExtend(request: FastifyRequest): boolean | undefined {
-  const { session } = request.routeOptions.config;
-  return typeof session === "object" ? session.extend : undefined;
-}
-
-/** Instances inherit from the one in which their plugin is registered. */
-function registrationOf(fastify: object, property: string): Registration | undefined {
-  for (let instance: object | null = fastify; instance !== null; instance = Object.getPrototypeOf(instance)) {
-    const registration = registrations.get(instance)?.get(property);
-    if (registration !== undefined) return registration;
-  }
-  return undefined;
-}
-
-function fieldsOf(request: FastifyRequest): Record<string | symbol, unknown> {
-  return request as unknown as Record<string | symbol, unknown>;
-}
-
-/** How the browser's request came, as Fastify says it where it is told which proxies to trust. Only then `ips` is there. */
-function isHttps(request: FastifyRequest): boolean | undefined {
-  return request.ips === undefined ? undefined : request.protocol === "https";
-}
-
-function setHeaders(reply: FastifyReply, session: LateChanges & SessionUse, cookies: string[]): void {
-  if (session.watchesLateChanges) reply.raw.once("close", () => session.reportLateChanges());
-  const setHeader = (name: string, value: string | string[]) => reply.header(name, value);
-  // `reply.header` adds cookies to those that are set.
-  const appendHeader = setHeader;
-  setSessionHeaders({ getHeader: (name) => reply.getHeader(name), setHeader, appendHeader }, cookies, session);
-}
-
-/** The first version with `request.routeOptions`. */
-const OLDEST = "4.10";
-
-function tooOld(version: string): CoatcheckError {
-  return new CoatcheckError(
-    "COATCHECK_PEER",
-    `coatcheck: this adapter needs version ${OLDEST} or later of the package "fastify", but version ${version} is installed: npm install fastify@latest`,
-  );
 }
 
 /**
@@ -237,7 +87,7 @@ function tooOld(version: string): CoatcheckError {
  */
 export function csrf(options: CsrfCheckOptions = {}): FastifyPluginCallback {
   const check = csrfCheck(options);
-  const plugin: FastifyPluginCallback = (fastify, _options, done) => {
+  return forInstance("coatcheck-csrf", (fastify, _options, done) => {
     fastify.addHook("preHandler", (request, _reply, next) => {
       try {
         if (!request.is404) check(request.method, request, request as { body: unknown; query: unknown });
@@ -248,9 +98,5 @@ export function csrf(options: CsrfCheckOptions = {}): FastifyPluginCallback {
       next();
     });
     done();
-  };
-  return Object.assign(plugin, {
-    [Symbol.for("skip-override")]: true,
-    [Symbol.for("fastify.display-name")]: "coatcheck-csrf",
   });
 }

@@ -1,13 +1,15 @@
 // The adapter for `Request` and `Response`: fetch handlers of any runtime.
 
 import type { AdapterSession, CoatcheckError, Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
-import { commitResponse, respondToError } from "./commit-response.ts";
+import { commitResponse } from "./commit-response.ts";
 import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
+import { isCoatcheckError, ownError, respondToError } from "./error-response.ts";
+import { changeMode } from "./open-session.ts";
+import { OpenSessions } from "./open-sessions.ts";
 import {
   ADAPTER_NAMES,
   type AdapterOptions,
   checkAdapterOptions,
-  isCoatcheckError,
   modeOf,
   openOptions,
   sessionsFrom,
@@ -28,8 +30,7 @@ export type SessionHandler<Data extends object, Rest extends unknown[]> = (
   ...rest: Rest
 ) => Response | Promise<Response>;
 
-/** The sessions that are open for a request, so that a route's handler finds that of the handler around it. */
-const openSessions = new WeakMap<Request, object[]>();
+const openSessions = new OpenSessions();
 
 /**
  * Sessions for every framework and runtime with `Request` and `Response`:
@@ -48,11 +49,10 @@ export function session<Data extends object = SessionData>(
   return <Rest extends unknown[]>(handler: SessionHandler<Data, Rest>) =>
     async function withSession(request: Request, ...rest: Rest): Promise<Response> {
       const mode = modeOf(options, request);
-      const among = openSessions.get(request);
-      const outer = among?.find((one) => sessions.owns(one));
+      const outer = openSessions.find(sessions, request);
       if (outer !== undefined) {
         try {
-          if (mode !== undefined) await outer.changeMode(mode === "none" ? "readonly" : mode);
+          await changeMode(outer, mode);
         } catch (error) {
           return respond(error, request);
         }
@@ -65,18 +65,17 @@ export function session<Data extends object = SessionData>(
       } catch (error) {
         return respond(error, request);
       }
-      openSessions.set(request, [...(among ?? []), opened]);
+      openSessions.add(request, opened);
       try {
         const handle = () => handler(request, opened, ...rest);
         return await commitResponse(opened, options, handle, (error) => respond(error, request));
       } finally {
-        openSessions.delete(request);
+        openSessions.remove(request, opened);
       }
     };
 
   function respond(error: unknown, request: Request): Response | Promise<Response> {
-    if (isCoatcheckError(error)) return onError(error, request);
-    throw error;
+    return onError(ownError(error), request);
   }
 }
 

@@ -3,18 +3,18 @@
 import type { H3Event, Middleware } from "h3";
 import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
 import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
-import { commitEvent, hasFailed } from "./h3-headers.ts";
+import { isAnswer } from "./error-response.ts";
+import { commitEvent, hasFailed } from "./h3/commit-event.ts";
+import { shareSession } from "./open-session.ts";
 import {
   checkAdapterOptions,
-  foreignSessionError,
-  isAnswer,
   modeOf,
   openOptions,
   PROPERTY_NAMES,
   type PropertyOptions,
-  replacedSessionError,
   sessionsFrom,
 } from "./options.ts";
+import { replacedSessionError, sessionFound } from "./property-errors.ts";
 
 declare module "h3" {
   interface H3EventContext extends SessionContext {}
@@ -60,18 +60,8 @@ export function session<Data extends object = SessionData>(
   return async function coatcheck(event, next) {
     const context = event.context as unknown as Record<string, unknown>;
     const mode = modeOf(options, event);
-    const found = context[property];
-    if (found !== undefined && found !== null) {
-      if (!sessions.owns(found)) throw foreignSessionError(property, found, "event.context");
-      if (mode !== undefined) await found.changeMode(mode === "none" ? "readonly" : mode);
-      if (mode !== "none") return next();
-      context[property] = undefined;
-      try {
-        return await next();
-      } finally {
-        context[property] = found;
-      }
-    }
+    const found = sessionFound(sessions, property, context[property], "event.context");
+    if (found !== undefined) return shareSession(found, mode, context, property, next);
     if (mode === "none") return next();
     const opened = await sessions.openMaybeSync(event.req, openOptions(options, event, mode));
     context[property] = opened;

@@ -1,11 +1,11 @@
 // Holds a Node response back until its sessions are committed.
 
 import type { ServerResponse } from "node:http";
-import { CoatcheckError } from "../index.ts";
+import { commitAll, lateSessionError } from "./held-response/commit-all.ts";
+import { type Arguments, checkCall, encodingError, isNodes, type Method } from "./held-response/node-checks.ts";
+import { seemSent, seemUnsent } from "./held-response/seem-sent.ts";
+import { afterDestroy, afterEnd, destroyedError, dropCalls } from "./held-response/vain-calls.ts";
 import { type Entry, type HeldMethod, type HeldResponse, type HeldSession, HOLD, type Hold } from "./hold.ts";
-import { type Arguments, checkCall, encodingError, isNodes, type Method } from "./node-checks.ts";
-import { replacedSessionError } from "./options.ts";
-import { seemSent, seemUnsent } from "./seem-sent.ts";
 import { describesBody, headersIn, setSessionHeaders, withSessionHeaders } from "./session-headers.ts";
 
 /**
@@ -174,94 +174,6 @@ function keep(res: HeldResponse, hold: Hold, method: Method, args: Arguments): u
   return method === "write" ? false : method === "flushHeaders" ? undefined : res;
 }
 
-/** What Node does when more is written after the end, but that an error without a listener does not end the process. */
-function afterEnd(res: HeldResponse, method: Method, args: Arguments): unknown {
-  const callback = args.find((argument) => typeof argument === "function");
-  const writes = method === "write" || (method === "end" && args[0] && args[0] !== callback);
-  if (method === "writeHead" || method === "write") checkCall(res as unknown as ServerResponse, method, args, true);
-  if (!writes) {
-    if (callback === undefined) return res;
-    if (res.writableFinished) process.nextTick(callback);
-    else res.once("finish", callback);
-    return res;
-  }
-  const error = endedError();
-  process.nextTick(() => {
-    callback?.(error);
-    if (!res.destroyed && !res[HOLD].isDestroyed && res.listenerCount("error") > 0) res.emit("error", error);
-  });
-  return method === "write" ? false : res;
-}
-
-/** What Node does with calls of a response that was destroyed: nothing is sent. */
-function afterDestroy(res: HeldResponse, hold: Hold, method: Method, args: Arguments): unknown {
-  if (method !== "end" || !hold.hasEnded) checkCall(res as unknown as ServerResponse, method, args, true);
-  const callback = args.find((argument) => typeof argument === "function");
-  if (callback !== undefined) process.nextTick(callback, hold.hasEnded ? endedError() : destroyedError());
-  if (method === "end") hold.hasEnded = true;
-  return method === "write" ? false : res;
-}
-
-/** Commits all sessions of the response. A rejection waits until the others are committed, too. */
-function commitAll(res: HeldResponse, hold: Hold): string[] | Promise<string[]> {
-  let commits: (string[] | Promise<string[]>) | undefined;
-  for (let entry: Entry | undefined = hold; entry !== undefined; entry = entry.next) {
-    const commit = commitOne(res, entry);
-    commits = commits === undefined ? commit : both(commits, commit);
-  }
-  if (Array.isArray(commits) && commits.length > 0 && res.headersSent) return Promise.reject(lateSessionError());
-  return commits!;
-}
-
-function commitOne(res: HeldResponse, { session, req, property, saveFailed }: Entry): string[] | Promise<string[]> {
-  if (property !== undefined && (req as Record<string, unknown>)[property] !== session) {
-    session.discard();
-    return both(session.commit(), Promise.reject(replacedSessionError("req", property)));
-  }
-  if (res.statusCode >= 500 && !saveFailed) session.discard();
-  return session.commit();
-}
-
-function both(one: string[] | Promise<string[]>, other: string[] | Promise<string[]>): string[] | Promise<string[]> {
-  if (Array.isArray(one) && Array.isArray(other)) return withoutClash(one, other);
-  return Promise.allSettled([one, other]).then(([one, other]) => {
-    if (one.status === "rejected") throw one.reason;
-    if (other.status === "rejected") throw other.reason;
-    return withoutClash(one.value, other.value);
-  });
-}
-
-function withoutClash(one: string[], other: string[]): string[] {
-  const names = new Set(one.map(nameOf));
-  const clash = other.map(nameOf).find((name) => names.has(name));
-  if (clash !== undefined) {
-    process.emitWarning(
-      `coatcheck: two sessions of one response have the same cookie "${clash}", so the browser keeps only one of them. Give one a name of its own: createSessions({ cookie: { name } }).`,
-      { code: "COATCHECK_SAME_COOKIE" },
-    );
-  }
-  return [...one, ...other];
-}
-
-function nameOf(cookie: string): string {
-  return cookie.slice(0, cookie.indexOf("="));
-}
-
-function endedError(): Error {
-  return Object.assign(new Error("write after end"), { code: "ERR_STREAM_WRITE_AFTER_END" });
-}
-
-function destroyedError(): Error {
-  return Object.assign(new Error("the response was destroyed"), { code: "ERR_STREAM_DESTROYED" });
-}
-
-function lateSessionError(): CoatcheckError {
-  return new CoatcheckError(
-    "COATCHECK_LATE",
-    "coatcheck: the response had started before its session was opened, so the session's cookie can't be sent. Put session() before what writes the response.",
-  );
-}
-
 function release(res: HeldResponse, hold: Hold, cookies: string[]): void {
   const calls = hold.calls!;
   hold.phase = "released";
@@ -333,14 +245,6 @@ function clear(res: HeldResponse, calls: readonly [HeldMethod, Arguments][], coo
 export function clearForError(res: ServerResponse): void {
   for (const name of res.getHeaderNames()) if (describesBody(name, res.getHeader(name))) res.removeHeader(name);
   if (isNodes(res)) res.statusMessage = undefined as never;
-}
-
-/** Whoever waits for these calls goes on. */
-function dropCalls(calls: readonly [HeldMethod, Arguments][], error: unknown): void {
-  for (const [, args] of calls) {
-    const callback = args.find((argument) => typeof argument === "function");
-    if (callback !== undefined) process.nextTick(callback, error);
-  }
 }
 
 /** Calls the application's handler of errors. It must not end the process, as nothing is there to catch what it throws. */

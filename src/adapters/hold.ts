@@ -3,7 +3,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { TicketHeader } from "../index.ts";
-import type { Arguments, Method } from "./node-checks.ts";
+import type { Arguments, Method } from "./held-response/node-checks.ts";
 
 /** What is needed of a session. */
 export interface HeldSession {

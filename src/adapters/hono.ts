@@ -1,24 +1,23 @@
 // The adapter for Hono 4.
 
 import type { Context, MiddlewareHandler } from "hono";
-import { HTTPException } from "hono/http-exception";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
-import { commitResponse, respondToError, withoutBody } from "./commit-response.ts";
+import { commitResponse, withoutBody } from "./commit-response.ts";
 import { type CsrfCheckOptions, checkedOptions, sessionIn } from "./csrf.ts";
+import { isAnswer, withErrorsAs } from "./error-response.ts";
+import { replaceResponse, type Variables } from "./hono/context.ts";
+import { exceptionOf } from "./hono/http-exception.ts";
+import { parsedBody } from "./hono/parsed-body.ts";
+import { changeMode } from "./open-session.ts";
 import {
   checkAdapterOptions,
-  foreignSessionError,
-  isAnswer,
-  isCoatcheckError,
   modeOf,
   openOptions,
   PROPERTY_NAMES,
   type PropertyOptions,
-  replacedSessionError,
   sessionsFrom,
-  textOf,
 } from "./options.ts";
+import { replacedSessionError, sessionFound } from "./property-errors.ts";
 
 declare module "hono" {
   interface ContextVariableMap extends SessionVariables {}
@@ -61,17 +60,18 @@ export function session<Data extends object = SessionData, const Property extend
   return async function coatcheck(c: Context, next) {
     const mode = modeOf(options, c);
     const variables = c as Variables;
-    const found = variables.get(property);
-    if (found !== undefined && found !== null) {
-      if (!sessions.owns(found)) throw foreignSessionError(property, found, "c.var");
-      if (mode !== undefined) await orThrow(() => found.changeMode(mode === "none" ? "readonly" : mode));
+    const found = sessionFound(sessions, property, variables.get(property), "c.var");
+    if (found !== undefined) {
+      await withErrorsAs(exceptionOf, () => changeMode(found, mode));
       if (mode === "none") variables.set(property, undefined);
       await next();
       if (mode === "none") variables.set(property, found);
       return;
     }
     if (mode === "none") return next();
-    const opened = await orThrow(() => sessions.openMaybeSync(c.req.raw, openOptions(options, c, mode)));
+    const opened = await withErrorsAs(exceptionOf, () =>
+      sessions.openMaybeSync(c.req.raw, openOptions(options, c, mode)),
+    );
     variables.set(property, opened);
     let response: Response | undefined;
     const handle = async () => {
@@ -90,33 +90,6 @@ export function session<Data extends object = SessionData, const Property extend
     });
     if (c.finalized && answer !== response) replaceResponse(c, answer);
   };
-}
-
-/** The variables of a context, by any name. */
-interface Variables {
-  get(name: string): unknown;
-  set(name: string, value: unknown): void;
-}
-
-/** Hono takes the headers of the response before, unless there is none. */
-function replaceResponse(c: Context, response: Response): void {
-  c.res = undefined;
-  c.res = response;
-}
-
-async function orThrow<T>(open: () => T | Promise<T>): Promise<T> {
-  try {
-    return await open();
-  } catch (error) {
-    throw exceptionOf(error);
-  }
-}
-
-/** Hono gives 500 for any error but its own, and prints it: that is right for a mistake of the application. */
-function exceptionOf(error: unknown): unknown {
-  if (!isCoatcheckError(error) || error.status === 500) return error;
-  const status = error.status as ContentfulStatusCode;
-  return new HTTPException(status, { res: respondToError(error), message: textOf(status).trim(), cause: error });
 }
 
 /**
@@ -139,11 +112,4 @@ export function csrf(options: CsrfCheckOptions = {}): MiddlewareHandler {
     }
     await next();
   };
-}
-
-/** Undefined: the body is neither a form nor JSON. */
-async function parsedBody({ req }: Context): Promise<unknown> {
-  const type = req.header("content-type") ?? "";
-  if (/^application\/json\b/i.test(type)) return req.json().catch(() => undefined);
-  return /^(multipart\/form-data|application\/x-www-form-urlencoded)\b/i.test(type) ? req.parseBody() : undefined;
 }

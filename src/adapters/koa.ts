@@ -4,20 +4,18 @@ import type { DefaultState, ExtendableContext, Middleware } from "koa";
 import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
 import { commitFailed } from "./commit-response.ts";
 import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
+import { isAnswer, statusOf } from "./error-response.ts";
 import { clearForError, commitBeforeHeaders } from "./held-response.ts";
+import { letGo, shareSession } from "./open-session.ts";
 import {
   checkAdapterOptions,
-  foreignSessionError,
-  isAnswer,
-  letGo,
   modeOf,
   openOptions,
   PROPERTY_NAMES,
   type PropertyOptions,
-  replacedSessionError,
   sessionsFrom,
-  statusOf,
 } from "./options.ts";
+import { replacedSessionError, sessionFound } from "./property-errors.ts";
 import { setSessionHeaders } from "./session-headers.ts";
 
 declare module "koa" {
@@ -64,18 +62,8 @@ export function session<Data extends object = SessionData>(
     const context = ctx as unknown as Record<string, unknown>;
     const { req, res } = ctx;
     const mode = modeOf(options, ctx);
-    const found = context[property];
-    if (found !== undefined && found !== null) {
-      if (!sessions.owns(found)) throw foreignSessionError(property, found, "ctx");
-      if (mode !== undefined) await found.changeMode(mode === "none" ? "readonly" : mode);
-      if (mode !== "none") return next();
-      context[property] = undefined;
-      try {
-        return await next();
-      } finally {
-        context[property] = found;
-      }
-    }
+    const found = sessionFound(sessions, property, context[property], "ctx");
+    if (found !== undefined) return shareSession(found, mode, context, property, next);
     if (mode === "none") return next();
     // Koa says how the browser's request came where it is told which proxies to trust.
     const secure = ctx.app.proxy ? ctx.secure : undefined;

@@ -2,31 +2,18 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { AdapterSession, Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
+import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
 import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
-import { clearForError, commitBeforeHeaders, updateHold } from "./held-response.ts";
-import {
-  changeModeThen,
-  checkAdapterOptions,
-  foreignSessionError,
-  isWorthRetrying,
-  letGo,
-  modeOf,
-  openOptions,
-  openThen,
-  PROPERTY_NAMES,
-  type PropertyOptions,
-  sessionsFrom,
-  statusOf,
-  textOf,
-} from "./options.ts";
+import { type ErrorResponder, handle, respondBy, respondToError } from "./node/handle.ts";
+import { giveSession } from "./node-session.ts";
+import { checkAdapterOptions, PROPERTY_NAMES, type PropertyOptions, sessionsFrom } from "./options.ts";
 
 export interface NodeOptions extends PropertyOptions<IncomingMessage> {
   /**
    * Responds to a request whose session can't be opened or committed, or whose handler throws.
    * Default: the error's status (503 if the store is down) and its name. An error without a status is printed, and gets 500.
    */
-  onError?: (error: unknown, req: IncomingMessage, res: ServerResponse) => void;
+  onError?: ErrorResponder;
 }
 
 /** A request with its session, which is undefined if the mode is `"none"`. */
@@ -56,92 +43,23 @@ export function session<Data extends object = SessionData>(
 ): (handler: SessionHandler<Data>) => NodeListener {
   checkAdapterOptions(options, { ...PROPERTY_NAMES, onError: true });
   const sessions = sessionsFrom(sessionsOrOptions);
-  const { property = "session", saveFailed = false, onError = respondToError } = options;
+  const { onError = respondToError } = options;
 
   return (handler) =>
     // Not an async function, so that a request that waits for nothing makes no promise.
     function withSession(message, response) {
       const req = message as SessionRequest<Data>;
       const res = response as ServerResponse;
-      const request = message as IncomingMessage & Record<string, unknown>;
-      const fail = (error: unknown) => respondBy(onError, error, req, res);
-      const start = (opened: AdapterSession<Data>) => {
-        try {
-          commitBeforeHeaders(res, req, property, opened, saveFailed, fail);
-        } catch (error) {
-          letGo(opened);
-          fail(error);
-          return;
-        }
-        request[property] = opened;
-        handle();
-      };
-      const handle = () => {
-        try {
-          const handling = handler(req, res);
-          if (isThenable(handling)) handling.then(undefined, fail);
-        } catch (error) {
-          fail(error);
-        }
+      const next = (error?: unknown) => {
+        if (error === undefined) handle(handler, req, res, onError);
+        else respondBy(onError, error, req, res);
       };
       try {
-        const mode = modeOf(options, req);
-        const found: unknown = request[property];
-        if (found !== undefined && found !== null) {
-          if (!sessions.owns(found)) throw foreignSessionError(property, found);
-          const isHidden = mode === "none";
-          changeModeThen(found, mode, (error) => {
-            if (error !== undefined) {
-              fail(error);
-              return;
-            }
-            updateHold(res, found, { saveFailed: options.saveFailed, isHidden, fail });
-            if (isHidden) request[property] = undefined;
-            handle();
-          });
-        } else if (mode === "none") {
-          handle();
-        } else {
-          openThen(sessions, req, openOptions(options, req, mode), start, fail);
-        }
+        giveSession(sessions, options, req, res, undefined, next);
       } catch (error) {
-        fail(error);
+        respondBy(onError, error, req, res);
       }
     };
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
-}
-
-/** A handler of errors that fails itself must not end the process. */
-function respondBy(
-  onError: NonNullable<NodeOptions["onError"]>,
-  error: unknown,
-  req: IncomingMessage,
-  res: ServerResponse,
-): void {
-  const fail = (another: unknown) => respondToError(another, req, res);
-  try {
-    const responding: unknown = onError(error, req, res);
-    if (isThenable(responding)) responding.then(undefined, fail);
-  } catch (another) {
-    fail(another);
-  }
-}
-
-function respondToError(error: unknown, _req: IncomingMessage, res: ServerResponse): void {
-  const status = statusOf(error);
-  if (status === 500) console.error(error);
-  if (res.headersSent) {
-    res.destroy();
-    return;
-  }
-  clearForError(res);
-  res.statusCode = status;
-  res.setHeader("Content-Type", "text/plain; charset=utf-8");
-  if (isWorthRetrying(status)) res.setHeader("Retry-After", "1");
-  res.end(textOf(status));
 }
 
 /**

@@ -1,9 +1,6 @@
-// What all adapters share: their options, opening a session, and the response to an error.
+// The options that all adapters have, and what they say of one request.
 
 import {
-  type AdapterSession,
-  CoatcheckError,
-  type CookieSource,
   createSessions,
   type Mode,
   type OpenOptions,
@@ -37,9 +34,6 @@ export interface PropertyOptions<Request> extends AdapterOptions<Request> {
   /** Where the request has its session. Two kinds of sessions on one request need two names. Default: `"session"`. */
   property?: string;
 }
-
-/** What reports changes in place that come too late. */
-export type LateChanges = Pick<AdapterSession, "watchesLateChanges" | "reportLateChanges">;
 
 /** How a route uses the session. `"none"`: it has no session. */
 export type RouteMode = Mode | "none";
@@ -109,124 +103,3 @@ export function openOptions<Request>(
 }
 
 const NO_OPTIONS: OpenOptions = {};
-
-/** Opens a request's session and calls `start` with it: synchronously, if the session can be opened synchronously. */
-export function openThen<Data extends object>(
-  sessions: Sessions<Data>,
-  source: CookieSource,
-  options: OpenOptions,
-  start: (session: AdapterSession<Data>) => void,
-  fail: (error: Error) => void,
-): void {
-  let opened: AdapterSession<Data> | Promise<AdapterSession<Data>>;
-  try {
-    opened = sessions.openMaybeSync(source, options);
-  } catch (error) {
-    fail(error as Error);
-    return;
-  }
-  if (isPromise(opened)) opened.then(start, fail);
-  else start(opened);
-}
-
-/**
- * Gives a session that is open already the mode of a route, and calls `done`: synchronously, if nothing has to be waited
- * for.
- */
-export function changeModeThen(
-  session: Pick<AdapterSession, "changeMode">,
-  mode: RouteMode | undefined,
-  done: (error?: unknown) => void,
-): void {
-  let change: Promise<void> | undefined;
-  try {
-    // A session that is open can't be closed unseen, but it can be kept from changing.
-    if (mode !== undefined) change = session.changeMode(mode === "none" ? "readonly" : mode);
-  } catch (error) {
-    done(error);
-    return;
-  }
-  if (change === undefined) done();
-  else change.then(() => done(), done);
-}
-
-/** Ends the use of a session that can't be committed, which may lock others out. */
-export function letGo(session: Pick<AdapterSession, "discard" | "commit">): void {
-  session.discard();
-  Promise.resolve(session.commit()).catch(() => {}); // reported by the resilient store
-}
-
-/** The error for a request that has something else where its session should be: `req.session`, or that of another place. */
-export function foreignSessionError(property: string, found: unknown, place = "req"): CoatcheckError {
-  const isOurs = typeof (found as Partial<AdapterSession> | undefined)?.changeMode === "function";
-  const what = isOurs
-    ? "is a session of other sessions"
-    : "is set already, by another package for sessions, such as express-session or cookie-session";
-  const fix = isOurs
-    ? `Give one of them a name of its own: session(adminSessions, { property: "adminSession" })`
-    : `Remove that package, or give this session a name of its own: session(sessions, { property: "coat" })`;
-  return new CoatcheckError("COATCHECK_PROPERTY", `coatcheck: ${place}.${property} ${what}. ${fix}.`);
-}
-
-/** The error for a request on which something was assigned in the place of its session. */
-export function replacedSessionError(request: string, property: string): CoatcheckError {
-  const name = `${request}.${property}`;
-  return new CoatcheckError(
-    "COATCHECK_PROPERTY",
-    `coatcheck: something was assigned to ${name}, so the session's changes were dropped. To end the session call await ${name}.destroy(); what the application keeps goes into ${name}.data.`,
-  );
-}
-
-/** Sessions have a `then` that is undefined, which is faster to see than the prototypes that `instanceof` walks. */
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return (value as Promise<T>).then !== undefined;
-}
-
-/** True for an error of coatcheck, also for one of another copy: frameworks put a copy of it into each of their bundles. */
-export function isCoatcheckError(error: unknown): error is CoatcheckError {
-  return error instanceof Error && String((error as Partial<CoatcheckError>).code).startsWith("COATCHECK_");
-}
-
-/** The status of the response to an error, for frameworks without an error handler. */
-export function statusOf(error: unknown): number {
-  const status = (error as { status?: unknown } | null)?.status;
-  return typeof status === "number" && status >= 400 && status < 600 ? status : 500;
-}
-
-/** True for an error that is thrown as an answer, with a status below 500, as frameworks do for 404. */
-export function isAnswer(error: unknown): boolean {
-  const status = (error as { status?: unknown } | null | undefined)?.status;
-  return typeof status === "number" && status >= 100 && status < 500;
-}
-
-/**
- * For frameworks that show an error's message to the client, whoever that is. The store's own words, with addresses and users' names,
- * are for the log. The error is of the same class, and has the same code and status; the original is its cause.
- */
-export function shownError(error: unknown): Error {
-  if (!(error instanceof CoatcheckError) || error.status !== 503) return error as Error;
-  const { code, name, status } = error;
-  const shown = new CoatcheckError(code, textOf(status).trim(), { status, cause: error });
-  shown.name = name;
-  return Object.setPrototypeOf(shown, Object.getPrototypeOf(error));
-}
-
-/** True if a retry may succeed: the store may be up again soon, or the session free. */
-export function isWorthRetrying(status: number): boolean {
-  return status === 503 || status === 429;
-}
-
-/** The names of the statuses that coatcheck's errors have. Not from node:http, which not every runtime has. */
-const STATUS_NAMES: Readonly<Record<number, string>> = {
-  401: "Unauthorized",
-  403: "Forbidden",
-  429: "Too Many Requests",
-  500: "Internal Server Error",
-  503: "Service Unavailable",
-};
-
-/** The text of the response to an error. It names nothing of the server: the error's own message may. */
-export function textOf(status: number): string {
-  const name = STATUS_NAMES[status] ?? STATUS_NAMES[500];
-  return isWorthRetrying(status) ? `${name}: try again in a moment.\n` : `${name}\n`;
-}

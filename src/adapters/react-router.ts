@@ -1,43 +1,34 @@
 // The adapter for React Router 8 in framework mode: a middleware.
 
 import type { Session, SessionData, Sessions, SessionsOptions } from "../index.ts";
-import { commitResponse, respondToError } from "./commit-response.ts";
+import { commitResponse } from "./commit-response.ts";
 import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
+import { withErrorsAs } from "./error-response.ts";
+import { changeMode } from "./open-session.ts";
+import { OpenSessions } from "./open-sessions.ts";
 import {
   ADAPTER_NAMES,
   type AdapterOptions,
   checkAdapterOptions,
-  isCoatcheckError,
   modeOf,
   openOptions,
   sessionsFrom,
 } from "./options.ts";
+import { hasBoundary, responseTo } from "./react-router/error-response.ts";
+import type {
+  ContextProvider,
+  MiddlewareArguments,
+  SessionContext,
+  SessionMiddleware,
+} from "./react-router/middleware.ts";
 
+export type { MiddlewareArguments, SessionContext, SessionMiddleware } from "./react-router/middleware.ts";
 export {
   type SessionStorage,
   type StorageOptions,
   type StoredSession,
   toSessionStorage,
-} from "./react-router-storage.ts";
-
-/** What `createContext<Session>()` of React Router makes: the place of a value in a request's context. */
-export interface SessionContext<Data extends object = SessionData> {
-  defaultValue?: Session<Data>;
-}
-
-/** What React Router gives a middleware. `url` is the page's own, also where the router asks for its data. */
-export interface MiddlewareArguments {
-  request: Request;
-  url: URL;
-  pattern: string;
-  params: Record<string, string | undefined>;
-}
-
-/** A middleware of React Router. */
-export type SessionMiddleware = (
-  args: MiddlewareArguments & { context: object },
-  next: () => Promise<Response>,
-) => Promise<Response>;
+} from "./react-router/session-storage.ts";
 
 export interface ReactRouterOptions<Data extends object = SessionData> extends AdapterOptions<MiddlewareArguments> {
   /** Where loaders and actions find the session. Two kinds of sessions need two places. Default: `sessionContext`. */
@@ -47,8 +38,7 @@ export interface ReactRouterOptions<Data extends object = SessionData> extends A
 /** Where loaders and actions find the session: `context.get(sessionContext)`. Undefined there if the mode is `"none"`. */
 export const sessionContext: SessionContext = {};
 
-/** The sessions that are open for a request, so that the middleware of a route finds that of its parent. */
-const openSessions = new WeakMap<Request, object[]>();
+const openSessions = new OpenSessions();
 
 /**
  * Sessions for React Router: a middleware of `root.tsx`, for pages, data requests and resource routes. A route that uses the
@@ -80,20 +70,17 @@ export function session<Data extends object = SessionData>(
     const { request } = args;
     const mode = modeOf(options, args);
     const put = (value: Session<Data> | undefined) => (context as ContextProvider).set(place, value);
-    const among = openSessions.get(request);
-    const outer = among?.find((one) => sessions.owns(one));
-    if (outer !== undefined) {
-      if (mode !== undefined) await orThrowResponse(() => outer.changeMode(mode === "none" ? "readonly" : mode));
+    const outer = openSessions.find(sessions, request);
+    if (outer !== undefined) await withErrorsAs(responseTo, () => changeMode(outer, mode));
+    if (outer !== undefined || mode === "none") {
       put(mode === "none" ? undefined : outer);
       return next();
     }
-    if (mode === "none") {
-      put(undefined);
-      return next();
-    }
-    const opened = await orThrowResponse(() => sessions.openMaybeSync(request, openOptions(options, args, mode)));
+    const opened = await withErrorsAs(responseTo, () =>
+      sessions.openMaybeSync(request, openOptions(options, args, mode)),
+    );
     put(opened);
-    openSessions.set(request, [...(among ?? []), opened]);
+    openSessions.add(request, opened);
     let response: Response | undefined;
     const handle = async () => {
       response = await next();
@@ -109,35 +96,9 @@ export function session<Data extends object = SessionData>(
   };
 }
 
-/** What is needed of React Router's `RouterContextProvider`. */
-interface ContextProvider {
-  set(context: object, value: unknown): void;
-}
-
-async function orThrowResponse<T>(open: () => T | Promise<T>): Promise<T> {
-  try {
-    return await open();
-  } catch (error) {
-    throw responseTo(error);
-  }
-}
-
-/** React Router shows a thrown response's status and text, where an error's status would be lost. */
-function responseTo(error: unknown): Response {
-  if (isCoatcheckError(error)) return respondToError(error);
-  throw error;
-}
-
-/** True for the response to a page or to a request for its data, and for a redirect from there. A resource route has none. */
-function hasBoundary({ status, headers }: Response): boolean {
-  const isPage = headers.get("content-type")?.startsWith("text/html") ?? false;
-  return isPage || headers.has("x-remix-response") || (status >= 300 && status < 400);
-}
-
 /**
- * Refuses requests that a page of another site may have sent in the user's name (403): see
- * `session.checkCsrf`. A middleware, after
- * `session()`: `export const middleware = [session(sessions), csrf()]`. It takes the token of a header or of the query; an
+ * Refuses requests that a page of another site may have sent in the user's name (403): see `session.checkCsrf`. A middleware,
+ * after `session()`: `export const middleware = [session(sessions), csrf()]`. It takes the token of a header or of the query; an
  * action that has parsed a form calls `context.get(sessionContext).checkCsrf({ body: form })` instead.
  *
  * @throws OptionError if an option is wrong.
@@ -148,8 +109,10 @@ export function csrf({
 }: Pick<CsrfCheckOptions, "origins"> & Pick<ReactRouterOptions, "context"> = {}): SessionMiddleware {
   const check = csrfCheck(options);
   return async ({ request, context }, next) => {
-    const session = (context as { get(place: object): unknown }).get(place);
-    await orThrowResponse(() => check(request.method, { session }, { query: new URL(request.url).searchParams }));
+    const session = (context as ContextProvider).get(place);
+    await withErrorsAs(responseTo, () =>
+      check(request.method, { session }, { query: new URL(request.url).searchParams }),
+    );
     return next();
   };
 }

@@ -1,20 +1,13 @@
 // The adapter for Socket.IO 4.
 
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "socket.io";
 import { CoatcheckError, type LiveSession, type SessionData, type Sessions, type SessionsOptions } from "../index.ts";
-import { isHandshake } from "./engine-io.ts";
-import {
-  checkSocketOptions,
-  failedStatus,
-  failureOf,
-  guardSocket,
-  type Handshake,
-  openHandshake,
-  refuseUpgrade,
-  type SocketOptions,
-} from "./handshake.ts";
 import { sessionsFrom } from "./options.ts";
+import { openHandshakes } from "./socket-io/handshakes.ts";
+import { beforeHandlers, type Conn, type SocketIoServer } from "./socket-io/server.ts";
+import { checkSocketOptions, type SocketOptions } from "./socket-options.ts";
+
+export type { SocketIoServer } from "./socket-io/server.ts";
 
 declare module "socket.io" {
   interface Socket {
@@ -24,25 +17,6 @@ declare module "socket.io" {
 }
 
 export interface SocketIoOptions<Data extends object = SessionData> extends SocketOptions<Data> {}
-
-/** What this adapter needs of a server of Socket.IO, whatever the types of its events. */
-export interface SocketIoServer {
-  readonly engine: {
-    use(middleware: unknown): void;
-    on(event: "initial_headers", listener: (headers: Headers, request: IncomingMessage) => void): unknown;
-    on(event: "connection", listener: (connection: Conn) => void): unknown;
-  };
-  of(name: string): unknown;
-}
-
-type Namespace = {
-  use(middleware: (socket: Socket, next: () => void) => void): void;
-  on(event: string, listener: (of: never) => void): void;
-};
-/** A connection of Engine.IO, which the sockets of several namespaces share. */
-type Conn = Socket["conn"];
-type Headers = Record<string, string | readonly string[]>;
-type EngineRequest = IncomingMessage & { _query?: { sid?: string } };
 
 /**
  * Sessions for Socket.IO: `session(sessions)(io)`, before the namespaces are made. Then
@@ -71,34 +45,8 @@ export function session<Data extends object = SessionData>(
         "coatcheck: session(sessions)(io) comes after io.attach(server): only then has Socket.IO an engine.",
       );
     }
-    const handshakes = new WeakMap<IncomingMessage, Handshake<Data>>();
+    const handshakes = openHandshakes(sessions, options, engine);
     const connections = new WeakMap<Conn, { live: LiveSession<Data>; sockets: Set<Socket> }>();
-
-    engine.use((req: EngineRequest, res: ServerResponse, next: () => void) => {
-      if (req._query?.sid !== undefined || req.method !== "GET") {
-        next(); // belongs to a connection that is there
-        return;
-      }
-      const isUpgrade = isHandshake(req, res);
-      const unguard = isUpgrade ? guardSocket(req.socket) : () => {};
-      const refuse = (status: number) => (isUpgrade ? refuseUpgrade(req.socket, status) : refusePolling(res, status));
-      openHandshake(sessions, options, req).then(
-        (handshake) => {
-          if (handshake === undefined) {
-            refuse(401);
-            return;
-          }
-          handshakes.set(req, handshake);
-          unguard();
-          next();
-        },
-        (error) => refuse(failedStatus(error)),
-      );
-    });
-
-    engine.on("initial_headers", (headers: Headers, req: IncomingMessage) => {
-      addHeaders(headers, handshakes.get(req)?.headers ?? [], isWebSocket(req));
-    });
 
     engine.on("connection", (conn: Conn) => {
       const follow = handshakes.get(conn.request)?.follow;
@@ -111,56 +59,17 @@ export function session<Data extends object = SessionData>(
       conn.on("close", () => live.stop());
     });
 
-    /** In middleware, and again where a recovered connection has passed no middleware. */
-    function give(socket: Socket): void {
+    beforeHandlers(io, (socket) => {
       const found = connections.get(socket.conn);
       if (found === undefined || found.sockets.has(socket)) return;
       found.sockets.add(socket);
       socket.on("disconnect", () => found.sockets.delete(socket));
       (socket as unknown as { session: LiveSession<Data> }).session = found.live;
-    }
-    function useIn(namespace: Namespace): void {
-      namespace.use((socket, next) => {
-        give(socket);
-        next();
-      });
-      namespace.on("connection", give as (socket: never) => void);
-    }
-    const main = io.of("/") as Namespace;
-    useIn(main);
-    main.on("new_namespace", useIn as (namespace: never) => void);
+    });
   };
 }
 
 function disconnect(conn: Conn, sockets: ReadonlySet<Socket>): void {
   for (const socket of [...sockets]) socket.disconnect(true);
   conn.close(); // it may have no socket yet
-}
-
-function refusePolling(res: ServerResponse, status: number): void {
-  const { headers, text } = failureOf(status);
-  res.writeHead(status, headers).end(text);
-}
-
-function isWebSocket(req: IncomingMessage): boolean {
-  return req.headers.upgrade?.toLowerCase() === "websocket";
-}
-
-/**
- * Engine.IO writes the headers of an upgrade as `${name}: ${value}`, so a list of values would become one line. Names in
- * another case are other names to it.
- */
-function addHeaders(headers: Headers, added: Handshake<never>["headers"], isUpgrade: boolean): void {
-  for (const [name, value] of added) {
-    if (isUpgrade) headers[freeName(headers, name)] = value;
-    else headers[name] = headers[name] === undefined ? value : [headers[name], value].flat();
-  }
-}
-
-function freeName(headers: Headers, name: string): string {
-  const letters = [...name.toLowerCase()];
-  for (let i = 0; headers[letters.join("")] !== undefined && i < letters.length; i++) {
-    letters[i] = letters[i]!.toUpperCase();
-  }
-  return letters.join("");
 }

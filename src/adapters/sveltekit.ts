@@ -1,26 +1,24 @@
 // The adapter for SvelteKit.
 
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { RequestEvent } from "@sveltejs/kit";
-import {
-  type AdapterSession,
-  CoatcheckError,
-  type SessionData,
-  type Sessions,
-  type SessionsOptions,
-} from "../index.ts";
+import type { AdapterSession, CoatcheckError, SessionData, Sessions, SessionsOptions } from "../index.ts";
 import type { Locals, WithSession } from "./app-locals.ts";
-import { commitResponse, respondToError } from "./commit-response.ts";
+import { commitResponse } from "./commit-response.ts";
+import { ownError } from "./error-response.ts";
+import { changeMode } from "./open-session.ts";
 import {
   checkAdapterOptions,
-  foreignSessionError,
   modeOf,
   openOptions,
   PROPERTY_NAMES,
   type PropertyOptions,
   sessionsFrom,
 } from "./options.ts";
-import { failsWithStatus200 } from "./sveltekit-responses.ts";
+import { sessionFound } from "./property-errors.ts";
+import { respondToKit } from "./sveltekit/error-response.ts";
+import { failsWithStatus200, isStreamed } from "./sveltekit/page-response.ts";
+import { isRedirect, setCookies } from "./sveltekit/redirect.ts";
+import { runWith, sessionOfPage } from "./sveltekit/sub-requests.ts";
 
 declare global {
   namespace App {
@@ -44,9 +42,6 @@ export type Handle = (input: {
   event: RequestEvent;
   resolve: (event: RequestEvent) => Promise<Response>;
 }) => Promise<Response>;
-
-/** The sessions of the request that runs, so that what a page fetches from its own application finds them. */
-const openSessions = new AsyncLocalStorage<object[]>();
 
 /**
  * Sessions for SvelteKit, in `src/hooks.server.ts`: `export const handle = session(sessions)`. Then `event.locals.session` is
@@ -73,11 +68,10 @@ export function session<Data extends object = SessionData>(
   return async function coatcheck({ event, resolve }) {
     const locals = event.locals as unknown as Locals;
     const mode = modeOf(options, event);
-    const found = locals[property];
-    if (found !== undefined && found !== null) {
-      if (!sessions.owns(found)) throw foreignSessionError(property, found, "event.locals");
+    const found = sessionFound(sessions, property, locals[property], "event.locals");
+    if (found !== undefined) {
       try {
-        if (mode !== undefined) await found.changeMode(mode === "none" ? "readonly" : mode);
+        await changeMode(found, mode);
       } catch (error) {
         return respond(error, event);
       }
@@ -85,8 +79,7 @@ export function session<Data extends object = SessionData>(
       return resolve(event);
     }
     if (mode === "none") return resolve(event);
-    const among = openSessions.getStore() ?? [];
-    const outer = sharesSession(event) ? among.find((one) => sessions.owns(one)) : undefined;
+    const outer = sessionOfPage(sessions, event);
     if (outer !== undefined) {
       locals[property] = outer;
       return resolve(event);
@@ -101,7 +94,7 @@ export function session<Data extends object = SessionData>(
     let redirect: unknown;
     const handle = async () => {
       try {
-        const response = await openSessions.run([...among, opened], () => resolve(event));
+        const response = await runWith(opened, () => resolve(event));
         if (!saveFailed && (await failsWithStatus200(event, response))) opened.discard();
         // What is streamed may read the session later, which is too late for a header.
         if (isStreamed(response)) void opened.id;
@@ -114,41 +107,11 @@ export function session<Data extends object = SessionData>(
     };
     const response = await commitResponse(opened, options, handle, (error) => respond(error, event));
     if (redirect === undefined || response.status >= 400) return response;
-    // Another hook has thrown it. SvelteKit answers in several ways, and sets the cookies that it knows.
-    for (const { name, value, ...attributes } of await opened.commit("parts")) {
-      event.cookies.set(name, value, { ...attributes, encode: String });
-    }
-    throw redirect;
+    await setCookies(event, opened);
+    throw redirect; // of another hook
   };
 
   function respond(error: unknown, event: RequestEvent): Response | Promise<Response> {
-    if (error instanceof CoatcheckError) return onError(error, event);
-    throw error;
+    return onError(ownError(error), event);
   }
-}
-
-/** True for what `event.fetch` asks of the application itself, unless it is to be asked without cookies. */
-function sharesSession({ isSubRequest, request }: RequestEvent): boolean {
-  return isSubRequest && request.credentials !== "omit";
-}
-
-/** SvelteKit gives every page an ETag that it does not stream. */
-function isStreamed({ headers }: Response): boolean {
-  return !headers.has("etag") && headers.get("content-type")?.startsWith("text/html") === true;
-}
-
-/** True for what SvelteKit's `redirect()` throws. Its class is one of the application's build. */
-function isRedirect(error: unknown): error is { status: number; location: string } {
-  const { status, location } = (error ?? {}) as { status?: unknown; location?: unknown };
-  return typeof location === "string" && typeof status === "number" && status >= 300 && status < 400;
-}
-
-/** The response to a session's error, in the form that SvelteKit gives to an error of a hook. */
-async function respondToKit(error: CoatcheckError, event: RequestEvent): Promise<Response> {
-  const response = respondToError(error);
-  const acceptsJson = /^application\/json/.test(event.request.headers.get("accept") ?? "");
-  if (!acceptsJson && !event.isDataRequest && !event.isRemoteRequest) return response;
-  const { status, headers } = response;
-  headers.delete("content-type");
-  return Response.json({ status, message: (await response.text()).trim() }, { status, headers });
 }

@@ -1,25 +1,19 @@
 // The adapter for TanStack Start: a request middleware, and the session in server functions.
 
-import { AsyncLocalStorage } from "node:async_hooks";
-import type { FunctionMiddlewareServerFn, RequestServerFn } from "@tanstack/react-start";
+import type { RequestServerFn } from "@tanstack/react-start";
 import { CoatcheckError, type Session, type SessionData, type Sessions, type SessionsOptions } from "../index.ts";
-import { respondToError } from "./commit-response.ts";
 import { type CsrfCheckOptions, csrfCheck } from "./csrf.ts";
+import { isCoatcheckError, respondToError } from "./error-response.ts";
 import { type FetchOptions, session as fetchSession } from "./fetch.ts";
-import { ADAPTER_NAMES, checkAdapterOptions, isCoatcheckError, sessionsFrom } from "./options.ts";
+import { ADAPTER_NAMES, checkAdapterOptions, sessionsFrom } from "./options.ts";
+import { openSessions } from "./tanstack-start/current-sessions.ts";
+
+export { dropFailed, getSession } from "./tanstack-start/current-sessions.ts";
 
 export interface StartOptions<Property extends string = "session"> extends FetchOptions {
   /** The session's name in `context`. Two kinds of sessions need two names. Default: `"session"`. */
   property?: Property;
 }
-
-interface Opened {
-  session: object;
-  saveFailed: boolean;
-}
-
-/** The sessions of the request that runs. */
-const openSessions = new AsyncLocalStorage<readonly Opened[]>();
 
 /**
  * Sessions for TanStack Start, in `src/start.ts`. Server functions and server routes have the session in their context.
@@ -66,40 +60,6 @@ export function session<Data extends object = SessionData, const Property extend
     const { options } = (response ?? {}) as { options?: object };
     return options !== undefined && answer.status === response?.status ? Object.assign(answer, { options }) : answer;
   };
-}
-
-/**
- * A middleware for server functions: what one that throws has changed is dropped, unless `saveFailed` is true. `session()`
- * can't tell, since Start answers such a call with status 200. A redirect, `notFound()` and a response are no failures.
- */
-// biome-ignore lint/complexity/noBannedTypes: what createMiddleware() asks for
-export const dropFailed: FunctionMiddlewareServerFn<{}, unknown, undefined, undefined, undefined, undefined> = async ({
-  next,
-}) => {
-  try {
-    return await next();
-  } catch (error) {
-    const isAnswer = error instanceof Response || (error as { isNotFound?: unknown } | null)?.isNotFound === true;
-    for (const { session, saveFailed } of openSessions.getStore() ?? []) {
-      if (!isAnswer && !saveFailed) (session as Session).discard();
-    }
-    throw error;
-  }
-};
-
-/**
- * The session of the request that runs: in server functions, server routes, and whatever they call.
- *
- * @param sessions which, where a request has several kinds of sessions; it also tells the type of the data.
- * @throws CoatcheckError if the request has none.
- */
-export function getSession<Data extends object = SessionData>(sessions?: Sessions<Data>): Session<Data> {
-  const found = openSessions.getStore()?.find(({ session }) => sessions === undefined || sessions.owns(session));
-  if (found !== undefined) return found.session as Session<Data>;
-  throw new CoatcheckError(
-    "COATCHECK_PROPERTY",
-    'coatcheck: getSession() finds no session: this request is not handled by a middleware with session(sessions), or its mode is "none".',
-  );
 }
 
 function notOfRequests(): CoatcheckError {

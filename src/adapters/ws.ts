@@ -11,17 +11,11 @@ import {
   type Sessions,
   type SessionsOptions,
 } from "../index.ts";
-import {
-  checkSocketOptions,
-  endText,
-  failedStatus,
-  guardSocket,
-  type Handshake,
-  openHandshake,
-  refuseUpgrade,
-  type SocketOptions,
-} from "./handshake.ts";
+import { type Handshake, openHandshake } from "./handshake.ts";
 import { sessionsFrom } from "./options.ts";
+import { failedStatus, guardSocket, refuseUpgrade } from "./refused-handshake.ts";
+import { checkSocketOptions, type SocketOptions } from "./socket-options.ts";
+import { heartbeat } from "./ws/heartbeat.ts";
 
 declare module "ws" {
   interface WebSocket {
@@ -110,21 +104,7 @@ function attach<Data extends object>(client: WebSocket, live: LiveSession<Data>)
 
 function closeSocket(client: WebSocket, reason: LiveEnd): void {
   client.removeAllListeners("message"); // what still comes is nobody's
-  client.close(POLICY_VIOLATION, endText(reason));
+  client.close(POLICY_VIOLATION, `session ${reason}`);
   const cut = setTimeout(() => client.terminate(), CLOSE_TIMEOUT_MS).unref();
   client.on("close", () => clearTimeout(cut));
-}
-
-/** True if the client has answered since the last call: one that has vanished keeps no session alive. */
-function heartbeat(client: WebSocket): () => boolean {
-  let isThere = true;
-  client.on("pong", () => {
-    isThere = true;
-  });
-  return () => {
-    const wasThere = isThere;
-    isThere = false;
-    client.ping(undefined, undefined, () => {});
-    return wasThere;
-  };
 }

@@ -1,6 +1,7 @@
 // Merge: a request's changes replayed over newer state, and the resolvers of conflicting keys (counter, append, union).
 
-import { CLIENT, LEGACY, type NewText, type SessionRecord } from "../records/record.ts";
+import { CLIENT, LEGACY, type SessionRecord } from "../records/record.ts";
+import type { NewText } from "../records/record-shape.ts";
 import type { Lifetime } from "../records/terms.ts";
 import { liveText, plainText, timedText, untilOf } from "../records/timed-text.ts";
 import { decode, encode } from "../records/value-codec.ts";

@@ -3,7 +3,8 @@
 import type { Ticket } from "../cookies/ticket.ts";
 import { SessionTooLargeError } from "../errors.ts";
 import type { Clock, ExpiryLimits, SessionExpiry } from "../records/expiry.ts";
-import { type NewText, nextRevision, SessionRecord } from "../records/record.ts";
+import { nextRevision, SessionRecord } from "../records/record.ts";
+import type { NewText } from "../records/record-shape.ts";
 import type { RecordBuilder } from "../records/record-store.ts";
 import { type SessionTerms, termsOf } from "../records/terms.ts";
 import { type RenewalContext, termsWithTicket } from "../records/ticket-age.ts";

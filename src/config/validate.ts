@@ -1,6 +1,6 @@
 // Checks a JSON configuration against schema.json.
 
-import { printable } from "../errors.ts";
+import { printable } from "../redaction/texts.ts";
 import { mostSimilar, suggestion } from "../util/option-names.ts";
 import { join } from "./environment.ts";
 import document from "./schema.json" with { type: "json" };

@@ -18,7 +18,8 @@ import {
 import type { Lease } from "../locking/lease.ts";
 import { SessionExpiry } from "../records/expiry.ts";
 import { type OnceClaim, type OnceEntry, onceEntry, onceName, onceText } from "../records/once-entry.ts";
-import type { NewText, SessionRecord } from "../records/record.ts";
+import type { SessionRecord } from "../records/record.ts";
+import type { NewText } from "../records/record-shape.ts";
 import { type LoadedRecord, type RecordBuilder, type RecordVersion, readRecord } from "../records/record-store.ts";
 import { encode } from "../records/value-codec.ts";
 import type { OnceOptions } from "../session.ts";

@@ -1,6 +1,7 @@
 // Checks the names of options, and says which one was probably meant.
 
-import { OptionError, redacted } from "../errors.ts";
+import { OptionError } from "../errors.ts";
+import { redacted } from "../redaction/texts.ts";
 
 /** What the value of an option has to be, where nothing else checks it. */
 type Kind = "boolean" | "string" | "object";

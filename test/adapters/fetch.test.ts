@@ -105,3 +105,16 @@ test("a request that is handled twice has its session twice", async () => {
   const one = request();
   assert.notEqual(await (await handle(one)).text(), await (await handle(one)).text());
 });
+
+test("a session is shared also after an inner handler with other sessions", async () => {
+  const others = createSessions({ cookie: { name: "other", secure: false }, secret: SECRET, sweepInterval: false });
+  const inner = session(others)((_request, other) => new Response(other.id));
+  const again = session(sessions)((_request, session) => new Response(session.id));
+  const outer = session(sessions)(async (request, session) => {
+    await inner(request);
+    return new Response(String(session.id === (await (await again(request)).text())));
+  });
+  const response = await outer(request());
+  await others.close();
+  assert.equal(await response.text(), "true");
+});

@@ -1,6 +1,6 @@
 // Reads the attributes of an element, and reports wrong and unknown ones.
 
-import { printable } from "../../errors.ts";
+import { printable } from "../../redaction/texts.ts";
 import { suggestion } from "../../util/option-names.ts";
 import type { Element } from "./xml.ts";
 

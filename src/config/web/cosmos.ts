@@ -1,6 +1,6 @@
 // Reads the Cosmos DB provider of ASP.NET.
 
-import { NOT_SHOWN, printable } from "../../errors.ts";
+import { NOT_SHOWN, printable } from "../../redaction/texts.ts";
 import { type Attributes, ignoreKeepAlive } from "./attributes.ts";
 import type { ProviderContext, ProviderResult } from "./provider.ts";
 

@@ -1,6 +1,6 @@
 // The providers of ASP.NET that a web.config may name.
 
-import { printable } from "../../errors.ts";
+import { printable } from "../../redaction/texts.ts";
 import { suggestion } from "../../util/option-names.ts";
 import type { Attributes } from "./attributes.ts";
 import { cosmosProvider } from "./cosmos.ts";

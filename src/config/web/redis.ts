@@ -1,6 +1,6 @@
 // Reads the Redis provider of ASP.NET.
 
-import { NOT_SHOWN, printable } from "../../errors.ts";
+import { NOT_SHOWN, printable } from "../../redaction/texts.ts";
 import { mostSimilar } from "../../util/option-names.ts";
 import type { Attributes } from "./attributes.ts";
 import type { ProviderContext, ProviderResult } from "./provider.ts";

@@ -1,6 +1,6 @@
 // Translates `<sessionState>` and what belongs to it into options.
 
-import { printable } from "../../errors.ts";
+import { printable } from "../../redaction/texts.ts";
 import { suggestion } from "../../util/option-names.ts";
 import type { Configuration, ConfiguredOptions } from "../build.ts";
 import type { Environment } from "../environment.ts";

@@ -1,6 +1,6 @@
 // Reads the SQL Server providers of ASP.NET, and the mode SQLServer.
 
-import { NOT_SHOWN, printable } from "../../errors.ts";
+import { NOT_SHOWN, printable } from "../../redaction/texts.ts";
 import { loadConnectionString } from "../../stores/shared/optional-packages.ts";
 import { importPeer } from "../../stores/shared/peer-dependency.ts";
 import { suggestion } from "../../util/option-names.ts";

@@ -1,6 +1,6 @@
 // Applies a transformation such as Web.Release.config, as Visual Studio does when it publishes a site.
 
-import { printable } from "../../errors.ts";
+import { printable } from "../../redaction/texts.ts";
 import { ConfigError } from "../errors.ts";
 import type { Report } from "./attributes.ts";
 import type { Element } from "./xml.ts";

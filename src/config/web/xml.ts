@@ -1,6 +1,6 @@
 // Parses XML safely: no document types, no custom entities.
 
-import { printable } from "../../errors.ts";
+import { printable } from "../../redaction/texts.ts";
 import { loadXmlParser } from "../../stores/shared/optional-packages.ts";
 import { importPeer } from "../../stores/shared/peer-dependency.ts";
 import { ConfigError } from "../errors.ts";

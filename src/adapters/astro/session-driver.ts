@@ -3,11 +3,11 @@
 import { hash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "devalue";
-import { Description } from "../errors.ts";
-import { ConflictError, type Duration, OptionError, type SessionStore } from "../index.ts";
-import { type Cipher, cipher } from "../records/cipher.ts";
-import { milliseconds } from "../util/duration.ts";
-import { checkNames, type OptionNames } from "../util/option-names.ts";
+import { Description } from "../../errors.ts";
+import { ConflictError, type Duration, OptionError, type SessionStore } from "../../index.ts";
+import { type Cipher, cipher } from "../../records/cipher.ts";
+import { milliseconds } from "../../util/duration.ts";
+import { checkNames, type OptionNames } from "../../util/option-names.ts";
 
 export interface SessionDriverOptions {
   /** Where sessions are kept, apart from those of `createSessions`: it needs a table or a prefix of its own. */

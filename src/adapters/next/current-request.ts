@@ -1,7 +1,7 @@
 // What Next.js tells of the request that runs, and of the errors by which its functions leave a handler.
 
-import type { Session } from "../index.ts";
-import type { LateChanges } from "./options.ts";
+import type { Session } from "../../index.ts";
+import type { LateChanges } from "../commit-response.ts";
 
 /** What sessions are opened from, where there is no `Request`. */
 export interface Source {

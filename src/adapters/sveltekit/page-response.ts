@@ -1,4 +1,4 @@
-// SvelteKit's responses to its own client, which say in their body what has failed.
+// What SvelteKit's responses tell: whether they are streamed, and what has failed.
 
 import type { RequestEvent } from "@sveltejs/kit";
 
@@ -25,6 +25,11 @@ export async function failsWithStatus200(event: RequestEvent, response: Response
   } catch {
     return false;
   }
+}
+
+/** SvelteKit gives every page an ETag that it does not stream. */
+export function isStreamed({ headers }: Response): boolean {
+  return !headers.has("etag") && headers.get("content-type")?.startsWith("text/html") === true;
 }
 
 function statusOf({ error, status }: Result): number {

@@ -1,6 +1,6 @@
 // Makes a response look sent while it is held back.
 
-import { DESTROY, HELD, type HeldResponse, type HeldSocket, HOLD, type Hold } from "./hold.ts";
+import { DESTROY, HELD, type HeldResponse, type HeldSocket, HOLD, type Hold } from "../hold.ts";
 import { type Arguments, headersSentError, isNodes } from "./node-checks.ts";
 
 // Node looks at it to know whether headers were sent, and so do old versions of `compression` and Next.js.

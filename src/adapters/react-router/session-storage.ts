@@ -1,7 +1,7 @@
 // Sessions as a SessionStorage of React Router, for code that calls getSession, commitSession and destroySession.
 
-import { type AdapterSession, CoatcheckError, type Session, type SessionData, type Sessions } from "../index.ts";
-import { checkNames } from "../util/option-names.ts";
+import { type AdapterSession, CoatcheckError, type Session, type SessionData, type Sessions } from "../../index.ts";
+import { checkNames } from "../../util/option-names.ts";
 
 export interface StorageOptions {
   /**
