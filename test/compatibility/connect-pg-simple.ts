@@ -11,18 +11,17 @@ const RUNNER = [...ASSERTIONS, "dotenv", "express", "express-session", "mocha", 
 
 export const connectPgSimple: Suite = {
   name: "connect-pg-simple",
-  deviations: {},
+  deviations: [],
 
   async run(folder) {
-    await folder.checkOut(this.name, REPOSITORY, VERSION, FILES);
-    const manifest = folder.read("package.json");
-    await folder.install(...rangesOf(manifest, RUNNER));
+    const version = await folder.checkOut(this.name, REPOSITORY, VERSION, FILES);
+    await folder.install(...rangesOf(folder.read("package.json"), RUNNER));
     folder.placeDropIn();
     const server = await startPostgres();
     try {
       const env = { PGHOST: "127.0.0.1", PGPORT: String(server.port), PGUSER: "postgres", PGDATABASE: "postgres" };
       const tests = await folder.mocha(["test/integration/*.spec.js"], env);
-      return { version: JSON.parse(manifest).version, tests };
+      return { version, tests };
     } finally {
       await server.stop();
     }

@@ -7,7 +7,7 @@ const VERSION = "9.0.0";
 
 export const connectRedis: Suite = {
   name: "connect-redis",
-  deviations: {},
+  deviations: [],
 
   async run(folder) {
     await folder.install(`connect-redis@${VERSION}`, "express-session@1", "redis@5", "vitest@3");

@@ -9,12 +9,11 @@ const RUNNER = ["after", "cookie-parser", "express", "mocha", "supertest", "cook
 
 export const expressSession: Suite = {
   name: "express-session",
-  deviations: {},
+  deviations: [],
 
   async run(folder) {
-    await folder.checkOut(this.name, REPOSITORY, VERSION, ["test", "package.json"]);
-    const manifest = folder.read("package.json");
-    await folder.install(...rangesOf(manifest, RUNNER));
+    const version = await folder.checkOut(this.name, REPOSITORY, VERSION, ["test", "package.json"]);
+    await folder.install(...rangesOf(folder.read("package.json"), RUNNER));
     // In the place of its files, the drop-in. And the certificate that the tests need.
     folder.write("index.js", `module.exports = require(${JSON.stringify(DROP_IN)}).default;\n`);
     folder.write("session/cookie.js", 'module.exports = require("../").Cookie;\n');
@@ -23,6 +22,6 @@ export const expressSession: Suite = {
     const subject = ["-subj", "/CN=express-session.local"];
     await folder.run("openssl", ["req", "-x509", "-nodes", "-newkey", "rsa:2048", ...files, "-days", "2", ...subject]);
     const tests = await folder.mocha(["--require", "test/support/env", "--check-leaks", "test/"]);
-    return { version: JSON.parse(manifest).version, tests };
+    return { version, tests };
   },
 };

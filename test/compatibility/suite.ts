@@ -11,10 +11,15 @@ import { promisify } from "node:util";
 export interface Suite {
   /** As npm calls the package. */
   readonly name: string;
-  /** Its tests that can't hold here, by title, each with the reason. docs/compatibility.md names every one. */
-  readonly deviations: Readonly<Record<string, string>>;
+  /** Its tests that can't hold here. docs/compatibility.md has a row for each reason. */
+  readonly deviations: readonly Deviation[];
   /** Fetches the tests and what they import, and runs them. */
   run(folder: Folder): Promise<Report>;
+}
+
+export interface Deviation {
+  readonly reason: string;
+  readonly tests: readonly string[];
 }
 
 export interface Report {
@@ -74,8 +79,9 @@ export class Folder {
   /**
    * Puts files of a repository here, as they are in a version, or in the newest commit where the version has no tag.
    * A variable of the environment may name a clone or a bare repository: EXPRESS_SESSION_GIT for express-session.
+   * Resolves with the version that the files say, and their commit.
    */
-  async checkOut(name: string, repository: string, version: string, paths: readonly string[]): Promise<void> {
+  async checkOut(name: string, repository: string, version: string, paths: readonly string[]): Promise<string> {
     const variable = `${name.replace(/^@/, "").replace(/\W/g, "_").toUpperCase()}_GIT`;
     let git = process.env[variable];
     if (git === undefined) {
@@ -88,6 +94,7 @@ export class Folder {
     const commit = (await tag.catch(() => this.run("git", ["-C", git, "rev-parse", "HEAD"]))).trim();
     await this.run("git", ["-C", git, "archive", "--output", join(this.path, "files.tar"), commit, ...paths]);
     await this.run("tar", ["xf", "files.tar"]);
+    return `${JSON.parse(this.read("package.json")).version} (${commit.slice(0, 7)})`;
   }
 
   /** Installs packages, `name@range` each. */

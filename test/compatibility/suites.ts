@@ -3,6 +3,7 @@
 import { connectPgSimple } from "./connect-pg-simple.ts";
 import { connectRedis } from "./connect-redis.ts";
 import { expressSession } from "./express-session.ts";
+import { fastifySession } from "./fastify-session.ts";
 import type { Suite } from "./suite.ts";
 
-export const suites: readonly Suite[] = [expressSession, connectRedis, connectPgSimple];
+export const suites: readonly Suite[] = [expressSession, connectRedis, connectPgSimple, fastifySession];
