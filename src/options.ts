@@ -1,7 +1,13 @@
 // The options of createSessions: types, checks, and every default (timeouts, lease, sweep interval, sizes).
 
 import type { AnyResolver, KeyRules, Resolvers } from "./commit/merge.ts";
-import { type CookieOptions, EXPIRY_BYTES, MAX_SEALED_SESSION, sessionCookie } from "./cookies/session-cookie.ts";
+import {
+  type CookieOptions,
+  EXPIRY_BYTES,
+  MAX_SEALED_SESSION,
+  type SessionCookie,
+  sessionCookie,
+} from "./cookies/session-cookie.ts";
 import { DEFAULT_APPLICATION } from "./cookies/ticket.ts";
 import { type HeaderTransport, header } from "./cookies/ticket-header.ts";
 import { Description, OptionError } from "./errors.ts";
@@ -191,7 +197,7 @@ function readOptions<Data extends object>(options: SessionsOptions<Data>, store:
     ...timeouts,
     leaseLimits: attempt(() => leaseLimits(objectOr(options.exclusive, {})), NO_LEASES),
     transport: attempt(() => transportOf(options.transport), undefined),
-    legacy: attempt(() => legacyOf(options.legacy, store), []),
+    legacy: attempt(() => legacyOf(options.legacy, store, cookie), []),
     secrets: attempt(() => secretsOf(options.secret, store), []),
     rules: keyRules(initial, merge, maxSize, attempt),
     storeTimeout: attempt(() => milliseconds("storeTimeout", options.storeTimeout ?? "5s"), 0),
@@ -283,7 +289,11 @@ function transportOf(transport: HeaderTransport | undefined): HeaderTransport | 
   return header(transport.header, { cookies: transport.cookies });
 }
 
-function legacyOf(legacy: readonly LegacySource[] | undefined, store: SessionStore): readonly LegacySource[] {
+function legacyOf(
+  legacy: readonly LegacySource[] | undefined,
+  store: SessionStore,
+  cookie: SessionCookie | undefined,
+): readonly LegacySource[] {
   if (legacy === undefined) return [];
   const isSource = (one: LegacySource) => typeof one?.find === "function" && typeof one.read === "function";
   if (!Array.isArray(legacy) || !legacy.every(isSource)) {
@@ -298,6 +308,14 @@ function legacyOf(legacy: readonly LegacySource[] | undefined, store: SessionSto
       legacy,
       "a sealed cookie can't remember which sessions have moved: use a store on the server.",
     );
+  }
+  for (const isSecure of [true, false]) {
+    const pair = cookie?.issue("1", isSecure).split(";", 1)[0] ?? "";
+    const clash = legacy.find((one: LegacySource) => one.isPresent(pair));
+    if (clash !== undefined) {
+      const why = `the cookie of ${clash.package} has that name, and a browser keeps one of the two.`;
+      throw new OptionError("cookie.name", pair.slice(0, -2), `${why} Choose another one.`);
+    }
   }
   return legacy;
 }

@@ -18,5 +18,12 @@ export interface LegacyExpressSessionOptions extends StoredOptions {
 export function expressSession(options: LegacyExpressSessionOptions): LegacySource {
   checkNames("expressSession()", options, { ...STORED_NAMES, name: true });
   const { name = "connect.sid" } = options;
-  return storedSource(options, { package: "express-session", name, nameOption: "name", prefix: "s:", rolling: false });
+  return storedSource(options, {
+    package: "express-session",
+    name,
+    nameOption: "name",
+    prefix: "s:",
+    rolling: false,
+    touches: true,
+  });
 }

@@ -20,5 +20,12 @@ export interface LegacyFastifySessionOptions extends StoredOptions {
 export function fastifySession(options: LegacyFastifySessionOptions): LegacySource {
   checkNames("fastifySession()", options, { ...STORED_NAMES, cookieName: true, cookiePrefix: "string" });
   const { cookieName: name = "sessionId", cookiePrefix: prefix = "" } = options;
-  return storedSource(options, { package: "@fastify/session", name, nameOption: "cookieName", prefix, rolling: true });
+  return storedSource(options, {
+    package: "@fastify/session",
+    name,
+    nameOption: "cookieName",
+    prefix,
+    rolling: true,
+    touches: false,
+  });
 }

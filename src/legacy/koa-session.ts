@@ -7,6 +7,7 @@ import { checkedName } from "./cookies.ts";
 import { jsonInBase64, type LegacyKeys, objectInBase64, SignedCookie } from "./signed-cookie.ts";
 import {
   COOKIE_NAMES,
+  EXTEND_BELOW,
   LEGACY_NAMES,
   type LegacyCookieOptions,
   type LegacyOptions,
@@ -38,8 +39,6 @@ export interface LegacyKoaSessionOptions extends LegacyOptions, Omit<LegacyCooki
 }
 
 const DAY_MS = 86_400_000;
-// A session with more than this share of its time left needs no write to last.
-const TOUCH_BELOW = 0.9;
 
 /**
  * Takes over the sessions of koa-session: `createSessions({ legacy: [koaSession({ keys: app.keys, store })] })`. Beside these
@@ -100,7 +99,7 @@ export function koaSession(options: LegacyKoaSessionOptions): LegacySource {
     },
 
     async touch(found, { endsAt = 0 }) {
-      if (store === undefined || maxAge === "session" || endsAt - Date.now() > TOUCH_BELOW * maxAge) return;
+      if (store === undefined || maxAge === "session" || endsAt - Date.now() > EXTEND_BELOW * maxAge) return;
       // There is no touch: what an old server has written since has to stay.
       const record = await store.get(found, maxAge, { rolling });
       const end = { _expire: Date.now() + maxAge, _maxAge: maxAge };

@@ -30,6 +30,9 @@ export interface LegacyOptions {
 
 export const LEGACY_NAMES: OptionNames<LegacyOptions> = { keep: true, adopt: true, restore: true };
 
+/** A session with more than this share of its time left needs no write to last. */
+export const EXTEND_BELOW = 0.9;
+
 /** The attributes of the old package's cookie, as the application gave them to that package. */
 export interface LegacyCookieOptions {
   /** How long the browser keeps it: milliseconds or seconds, as the package counts. Default: until it closes. */

@@ -6,6 +6,7 @@ import { OptionError } from "../errors.ts";
 import type { OptionNames } from "../util/option-names.ts";
 import { checkedName, checkedSecrets, cookieValues, removeCookie, setCookie } from "./cookies.ts";
 import {
+  EXTEND_BELOW,
   LEGACY_NAMES,
   type LegacyCookieOptions,
   type LegacyOptions,
@@ -53,6 +54,8 @@ export interface StoredTraits {
   readonly nameOption: string;
   readonly prefix: string;
   readonly rolling: boolean;
+  /** False: each use saves the whole record, so that the end in it always holds. True: uses may be in the store's TTL alone. */
+  readonly touches: boolean;
 }
 
 const ID_BYTES = 24;
@@ -93,8 +96,9 @@ export function storedSource(options: StoredOptions, traits: StoredTraits): Lega
       if (!record?.cookie) return undefined;
       const { cookie, ...data } = record;
       const endsAt = cookie.expires ? new Date(cookie.expires).getTime() : undefined;
-      // With `rolling` it is that of the last save, and a later use has moved the end on in the store alone.
-      if (!rolling && endsAt !== undefined && !(endsAt > Date.now())) return undefined;
+      // Otherwise it is that of the last save, and a later use has moved the end on in the store alone.
+      const isEnd = !rolling || !traits.touches;
+      if (isEnd && endsAt !== undefined && !(endsAt > Date.now())) return undefined;
       // Some stores give the session itself, with methods and what is not JSON.
       return { data: JSON.parse(JSON.stringify(data)), endsAt, rolls: rolling, meta: cookie };
     },
@@ -106,7 +110,10 @@ export function storedSource(options: StoredOptions, traits: StoredTraits): Lega
     },
 
     async touch(id, old) {
-      if (store.touch !== undefined) await answer((done) => store.touch!(id, recordOf({ ...old.data }, old), done));
+      if (!traits.touches) await extend(id, old);
+      else if (store.touch !== undefined) {
+        await answer((done) => store.touch!(id, recordOf({ ...old.data }, old), done));
+      }
     },
 
     async end(id) {
@@ -116,6 +123,16 @@ export function storedSource(options: StoredOptions, traits: StoredTraits): Lega
     cookies,
     clear: () => [removeCookie(name, cookie)],
   });
+
+  /** Moves the end in the record on. What an old server has written since has to stay. */
+  async function extend(id: string, { endsAt, meta }: OldSession): Promise<void> {
+    const life = (meta as LegacyRecord["cookie"]).originalMaxAge;
+    if (!rolling || typeof life !== "number" || (endsAt ?? 0) - Date.now() > EXTEND_BELOW * life) return;
+    const record = (await answer((done) => store.get(id, done))) as LegacyRecord | null | undefined;
+    if (!record?.cookie) return;
+    const { cookie, ...data } = record;
+    await answer((done) => store.set(id, recordOf(data, { data, endsAt, rolls: true, meta: cookie }), done));
+  }
 
   /** The package's own record. Its end moves on where the package would move it on. */
   function recordOf(data: Record<string, unknown>, former: OldSession | undefined): LegacyRecord {

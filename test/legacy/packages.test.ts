@@ -50,6 +50,18 @@ const ALL = { cart: ["first", "hé"], user: "ann" };
 
 for (const [name, old] of Object.entries(packages)) {
   describe(name, () => {
+    test("its cookie and the session's own can't have the same name", () => {
+      const source = old.source(stores());
+      const start = (name: string) =>
+        createSessions({ secret: SECRET, cookie: { name, secure: false }, legacy: [source] });
+      assert.throws(
+        () => start(old.cookieName),
+        ({ message }: Error) =>
+          message.includes(`"cookie.name" is "${old.cookieName}": the cookie of ${source.package} has`),
+      );
+      for (const other of [`${old.cookieName}2`, `my${old.cookieName}`]) start(other).close();
+    });
+
     test("its cookie becomes a session with all that is in it, and goes", async () => {
       await using servers = await both(old);
       const client = await shopper(servers.old);

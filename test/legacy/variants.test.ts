@@ -134,6 +134,12 @@ const variants: Variant[] = [
     ends: 10,
   },
   {
+    name: "@fastify/session with maxAge, which each use moves on by saving the record",
+    made: fastify("@fastify/session", { secret: SECRET, cookie: { ...cookie, maxAge: 10 * MINUTE } }),
+    source: ({ callbacks: store }) => fastifySession({ secret: SECRET, store, cookie: { maxAge: 10 * MINUTE } }),
+    ends: 10,
+  },
+  {
     name: "@fastify/secure-session with secret and salt",
     made: fastify("@fastify/secure-session", { secret: SECRET, salt: SALT }),
     source: () => secureSession({ secret: SECRET, salt: SALT }),
@@ -222,6 +228,34 @@ describe("cookies beside the old one", () => {
     assert.ok(legacy.find(`as=1; s.sig=x; sa=2; ${header}`));
     assert.equal(legacy.find(header.replace("s=", "as=")), undefined);
   });
+});
+
+test("a session of @fastify/session that is only used here does not end on servers of the old version", async (t) => {
+  const tick = clock(t);
+  const shared = stores();
+  const app = load("fastify")();
+  app.register(load("@fastify/cookie"));
+  const maxAge = 10 * MINUTE;
+  app.register(load("@fastify/session"), { secret: SECRET, store: shared.callbacks, cookie: { ...cookie, maxAge } });
+  app.get("/login", async ({ session }: WithSession) => {
+    session.user = "ann";
+    return {};
+  });
+  app.get("/", async ({ session }: WithSession) => ({ user: session.user }));
+  t.after(() => app.close());
+
+  const [{ name, value }] = (await app.inject("/login")).cookies;
+  const header = `${name}=${encodeURIComponent(value)}`;
+  const legacy = fastifySession({ secret: SECRET, store: shared.callbacks, keep: "1d", cookie: { ...cookie, maxAge } });
+  const found = legacy.find(header)!;
+  for (let i = 0; i < 3; i++) {
+    tick(6 * MINUTE);
+    const copy = await legacy.read(found);
+    assert.ok(copy);
+    await legacy.touch(found, copy);
+  }
+  tick(6 * MINUTE);
+  assert.deepEqual((await app.inject({ url: "/", headers: { cookie: header } })).json(), { user: "ann" });
 });
 
 /** True if no other cookie of the same form is accepted: one whose text was changed anywhere. */
