@@ -2,6 +2,7 @@
 
 import { StoreError } from "../../errors.ts";
 import { readFresh, type SessionStore, type StoredSession, type Version } from "../../store.ts";
+import { isSessionKey } from "../../util/side-records.ts";
 import { contentOf } from "../parts.ts";
 import { type Copy, copyOf, markerOf, type StoredState, stateOf } from "./markers.ts";
 
@@ -9,6 +10,8 @@ import { type Copy, copyOf, markerOf, type StoredState, stateOf } from "./marker
 export interface LocatedSession {
   store: SessionStore;
   session: StoredSession;
+  /** True if this call has moved it. */
+  hasMoved?: boolean;
 }
 
 /** Two stores. Each session is in one of them. */
@@ -114,7 +117,9 @@ async function startMove(
   }
   const version = await other.update(key, markerOf(copy.name, expiresAt), session.version);
   if (version === "conflict" || version === "gone") return undefined;
-  return finishMove(key, home, { session: { ...session, expiresAt }, version: copy.version }, other, { version });
+  const moving = { session: { ...session, expiresAt }, version: copy.version };
+  const located = await finishMove(key, home, moving, other, { version });
+  return located && { ...located, hasMoved: true };
 }
 
 /**
@@ -148,6 +153,13 @@ export async function moveHome(pair: StorePair, key: string): Promise<boolean> {
   if (located?.store === pair.other) {
     throw new StoreError(`coatcheck: session ${key} could not be moved to the other store, and stays where it is.`);
   }
-  if (atOther.kind === "marker") await pair.other.delete(key, atOther.version);
-  return located !== undefined;
+  if (atOther.kind === "marker") {
+    await pair.other.delete(key, atOther.version);
+    return located !== undefined;
+  }
+  if (located === undefined || located.hasMoved) return located !== undefined;
+  // Home has one of its own under this key, which goes first: every server finds that one. This one is a backup that was
+  // restored, say. What is kept beside sessions stays, since a server may be about to take its own back from home.
+  if (isSessionKey(key)) await pair.other.delete(key, atOther.version);
+  return false;
 }
