@@ -2,7 +2,6 @@
 
 import { StoreError } from "../../errors.ts";
 import { readFresh, type SessionStore, type StoredSession, type Version } from "../../store.ts";
-import { isSessionKey } from "../../util/side-records.ts";
 import { contentOf } from "../parts.ts";
 import { type Copy, copyOf, markerOf, type StoredState, stateOf } from "./markers.ts";
 
@@ -157,9 +156,7 @@ export async function moveHome(pair: StorePair, key: string): Promise<boolean> {
     await pair.other.delete(key, atOther.version);
     return located !== undefined;
   }
-  if (located === undefined || located.hasMoved) return located !== undefined;
-  // Home has one of its own under this key, which goes first: every server finds that one. This one is a backup that was
-  // restored, say. What is kept beside sessions stays, since a server may be about to take its own back from home.
-  if (isSessionKey(key)) await pair.other.delete(key, atOther.version);
-  return false;
+  // Without a move, home has one of its own under this key, and every server finds that one. This one stays where it is: it
+  // may be the same, if both addresses lead to one store.
+  return located?.hasMoved === true;
 }

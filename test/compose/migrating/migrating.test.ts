@@ -11,6 +11,7 @@ import { conformance } from "../../../src/conformance/index.ts";
 import { CapabilityError } from "../../../src/errors.ts";
 import { createSessions } from "../../../src/index.ts";
 import type { SessionStore } from "../../../src/store.ts";
+import { file } from "../../../src/stores/file/index.ts";
 import { memory } from "../../../src/stores/memory/index.ts";
 import { tempDir } from "../../servers/process.ts";
 import { startRedis } from "../../servers/redis.ts";
@@ -234,7 +235,17 @@ describe("migrating: copy", () => {
     assert.deepEqual(await store.copy({ perSecond: 1e6 }), { moved: 0, failed: 0, left: 0 });
     assert.equal(text((await to.read(key))!.value), "new");
     assert.equal(text((await to.read("a-note"))!.value), "new");
-    assert.equal(await from.read(key), undefined);
+  });
+
+  test("deletes nothing where both are one store", async () => {
+    const path = join(folder, "same");
+    const [from, to] = [file({ path }), file({ path })];
+    const store = migrating({ from, to });
+    const key = randomBytes(18).toString("base64url");
+    await from.create(key, { value: bytes("coat"), expiresAt });
+    assert.deepEqual(await store.copy({ perSecond: 1e6 }), { moved: 0, failed: 0, left: 0 });
+    assert.equal(text((await to.read(key))!.value), "coat");
+    await store.close();
   });
 
   test("ends although a server goes on to begin sessions in the old store, and counts them", async () => {
