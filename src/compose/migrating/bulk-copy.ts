@@ -28,6 +28,8 @@ export interface CopyProgress {
 const NAMES: OptionNames<CopyOptions> = { perSecond: true, onProgress: true, signal: true };
 
 const BATCH_SIZE = 16;
+/** Each round but the first moves what began in the old store during the one before. A server that uses it alone has no end of it. */
+const MAX_ROUNDS = 20;
 
 /** Moves sessions home in rounds, until a round moves none. */
 export async function copyAll(pair: StorePair, options: CopyOptions = {}): Promise<CopyProgress> {
@@ -54,7 +56,7 @@ export async function copyAll(pair: StorePair, options: CopyOptions = {}): Promi
     await sleep(Math.max(until - performance.now(), 0), undefined, { signal });
   }
 
-  for (;;) {
+  for (let round = 1; round <= MAX_ROUNDS; round++) {
     progress.left = await count(keysToMove(pair));
     progress.failed = 0;
     delete progress.error;
@@ -70,6 +72,8 @@ export async function copyAll(pair: StorePair, options: CopyOptions = {}): Promi
     progress.left = progress.failed;
     if (progress.moved === movedBefore) return progress;
   }
+  progress.left = await count(keysToMove(pair));
+  return progress;
 }
 
 async function* keysToMove({ other, isShared }: StorePair): AsyncGenerator<string> {

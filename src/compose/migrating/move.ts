@@ -9,6 +9,8 @@ import { type Copy, copyOf, markerOf, type StoredState, stateOf } from "./marker
 export interface LocatedSession {
   store: SessionStore;
   session: StoredSession;
+  /** True if this call has moved it. */
+  hasMoved?: boolean;
 }
 
 /** Two stores. Each session is in one of them. */
@@ -114,7 +116,9 @@ async function startMove(
   }
   const version = await other.update(key, markerOf(copy.name, expiresAt), session.version);
   if (version === "conflict" || version === "gone") return undefined;
-  return finishMove(key, home, { session: { ...session, expiresAt }, version: copy.version }, other, { version });
+  const moving = { session: { ...session, expiresAt }, version: copy.version };
+  const located = await finishMove(key, home, moving, other, { version });
+  return located && { ...located, hasMoved: true };
 }
 
 /**
@@ -148,6 +152,11 @@ export async function moveHome(pair: StorePair, key: string): Promise<boolean> {
   if (located?.store === pair.other) {
     throw new StoreError(`coatcheck: session ${key} could not be moved to the other store, and stays where it is.`);
   }
-  if (atOther.kind === "marker") await pair.other.delete(key, atOther.version);
-  return located !== undefined;
+  if (atOther.kind === "marker") {
+    await pair.other.delete(key, atOther.version);
+    return located !== undefined;
+  }
+  // Without a move, home has one of its own under this key, and every server finds that one. This one stays where it is: it
+  // may be the same, if both addresses lead to one store.
+  return located?.hasMoved === true;
 }

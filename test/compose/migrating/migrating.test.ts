@@ -11,6 +11,7 @@ import { conformance } from "../../../src/conformance/index.ts";
 import { CapabilityError } from "../../../src/errors.ts";
 import { createSessions } from "../../../src/index.ts";
 import type { SessionStore } from "../../../src/store.ts";
+import { file } from "../../../src/stores/file/index.ts";
 import { memory } from "../../../src/stores/memory/index.ts";
 import { tempDir } from "../../servers/process.ts";
 import { startRedis } from "../../servers/redis.ts";
@@ -222,6 +223,47 @@ describe("migrating: copy", () => {
       assert.deepEqual([text(found!.value), found!.owner, found!.expiresAt], [key, "ann", expiresAt]);
     }
     await Promise.all([from, to, store].map((one) => one.close()));
+  });
+
+  test("ends where both stores have a record under one key, and the new store's goes first", async () => {
+    const { from, to, store } = pairOf("move");
+    const key = randomBytes(18).toString("base64url");
+    for (const one of [key, "a-note"]) {
+      await from.create(one, { value: bytes("old"), expiresAt });
+      await to.create(one, { value: bytes("new"), expiresAt });
+    }
+    assert.deepEqual(await store.copy({ perSecond: 1e6 }), { moved: 0, failed: 0, left: 0 });
+    assert.equal(text((await to.read(key))!.value), "new");
+    assert.equal(text((await to.read("a-note"))!.value), "new");
+  });
+
+  test("deletes nothing where both are one store", async () => {
+    const path = join(folder, "same");
+    const [from, to] = [file({ path }), file({ path })];
+    const store = migrating({ from, to });
+    const key = randomBytes(18).toString("base64url");
+    await from.create(key, { value: bytes("coat"), expiresAt });
+    assert.deepEqual(await store.copy({ perSecond: 1e6 }), { moved: 0, failed: 0, left: 0 });
+    assert.equal(text((await to.read(key))!.value), "coat");
+    await store.close();
+  });
+
+  test("ends although a server goes on to begin sessions in the old store, and counts them", async () => {
+    const { from, store } = pairOf("move");
+    let next = 0;
+    const begin = () => from.create(`k${next++}`, { value: bytes("coat"), expiresAt });
+    await begin();
+    // For each one that moves, another one begins.
+    const { update } = from;
+    from.update = async (...args) => {
+      await begin();
+      return update.apply(from, args);
+    };
+    const { moved, failed, left } = await store.copy({ perSecond: 1e6 });
+    assert.equal(failed, 0);
+    assert.equal(moved + left, next);
+    assert.equal(left, (await listed(from)).length);
+    assert.ok(left > 0, String(left));
   });
 
   test("needs list, the phase move, and a rate above 0", async () => {
