@@ -15,6 +15,17 @@ test("the copies of the shared design are the same (npm run examples:copy)", () 
   }
 });
 
+test("the table of the account page leads to the lines that it names", () => {
+  const folder = join(examples, "account");
+  const text = readFileSync(join(folder, "README.md"), "utf8");
+  const links = [...text.matchAll(/\[`(.+)`\]\(([\w.]+)#L(\d+)\)/g)];
+  assert.equal(links.length, text.match(/^\| .*\.ts#/gm)?.length);
+  for (const [, code, file, line] of links) {
+    const found = readFileSync(join(folder, file!), "utf8").split("\n")[Number(line) - 1] ?? "";
+    assert.ok(found.includes(code!), `${file}:${line} has no ${code}, but: ${found}`);
+  }
+});
+
 for (const name of exampleNames()) {
   describe(`examples/${name}`, () => {
     const folder = join(examples, name);
