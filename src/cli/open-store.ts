@@ -1,5 +1,7 @@
 // Opens a store by its address.
 
+import { existsSync } from "node:fs";
+import { redacted } from "../errors.ts";
 import type { SessionStore } from "../store.ts";
 import { CliError, USAGE_ERROR } from "./cli-error.ts";
 
@@ -38,7 +40,13 @@ const OPENERS: Record<string, Opener> = {
 
 /** @throws CliError if no store has such an address. */
 export function openStore(address: string, flags: StoreFlags = {}): Promise<SessionStore> {
-  const scheme = /^([a-z]+):/i.exec(address)?.[1]?.toLowerCase() ?? "";
+  const scheme = /^([a-z]{2,}):/i.exec(address)?.[1]?.toLowerCase();
+  if (scheme === undefined) {
+    throw new CliError(
+      `"${redacted(address)}" is no store's address: write file:FOLDER, sqlite:FILE, redis://HOST:PORT, postgres://USER@HOST/NAME or mysql://USER@HOST/NAME. The name of a configuration ends in .json or .config.`,
+      USAGE_ERROR,
+    );
+  }
   const opener = OPENERS[scheme];
   if (opener === undefined) {
     const known = Object.keys(OPENERS).join(", ");
@@ -54,6 +62,20 @@ export function openStore(address: string, flags: StoreFlags = {}): Promise<Sess
 export function storeTypeOf(address: string): string {
   const scheme = /^[a-z]+/i.exec(address)?.[0].toLowerCase() ?? "";
   return { rediss: "redis", postgresql: "postgres", mariadb: "mysql" }[scheme] ?? scheme;
+}
+
+/**
+ * The address, if there is something at it: a misspelt path would begin an empty store.
+ *
+ * @throws CliError if a file or a folder is missing.
+ */
+export function existing(address: string): string {
+  if (!/^(file|sqlite)$/.test(storeTypeOf(address))) return address;
+  const path = pathOf(address);
+  if (path === "" || path === ":memory:" || existsSync(path)) return address;
+  throw new CliError(
+    `there is no store at ${path}: look for a mistake in --store or --from, and in which folder this runs.`,
+  );
 }
 
 export function pathOf(address: string): string {

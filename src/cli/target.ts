@@ -1,6 +1,7 @@
 // The store and the settings that a command works on: from a configuration, or from a store's address.
 
 import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { loadEnvFile } from "node:process";
 import type { Command } from "commander";
 import { type ConfiguredOptions, fromConfig, fromWebConfig } from "../config/index.ts";
@@ -10,7 +11,7 @@ import { createSessions, type Sessions, type SessionsOptions } from "../index.ts
 import { redacted } from "../redaction/texts.ts";
 import type { SessionStore } from "../store.ts";
 import { CliError, USAGE_ERROR } from "./cli-error.ts";
-import { openStore, pathOf, type StoreFlags, storeTypeOf } from "./open-store.ts";
+import { existing, openStore, pathOf, type StoreFlags, storeTypeOf } from "./open-store.ts";
 
 export interface TargetFlags extends StoreFlags {
   config?: string;
@@ -48,6 +49,22 @@ export async function onTarget<Result>(flags: TargetFlags, work: (target: Target
   } finally {
     await target.sessions.close().catch(() => {});
   }
+}
+
+/** As `onTarget`, for commands about the sessions of servers. */
+export function onSessions<Result>(flags: TargetFlags, work: (target: Target) => Promise<Result>): Promise<Result> {
+  return onTarget(flags, (target) => {
+    refuseInProcess(target.name, target.store);
+    return work(target);
+  });
+}
+
+/** @throws CliError if no other process can have sessions in this store. */
+export function refuseInProcess(name: string, store: SessionStore): void {
+  if (!store.inProcess) return;
+  throw new CliError(
+    `${name} keeps sessions in the memory of each server, where no other process can see them. For a store that can be looked at: npx coatcheck init --force --store file`,
+  );
 }
 
 /** Where a store is, for checks that ask the server itself. */
@@ -91,14 +108,16 @@ export function isConfiguration(text: string): boolean {
   return /\.(json|config)$/i.test(text) && !/^[a-z]{2,}:/i.test(text);
 }
 
-/** The options of createSessions that a file gives. */
+/** The options of createSessions that a file gives. A file `.env` beside it is read first. */
 export function readConfiguration(file: string): Promise<ConfiguredOptions> {
+  loadVariables(dirname(file));
   return (isWebConfig(file) ? fromWebConfig : fromConfig)(file);
 }
 
-/** Reads the file `.env` of this folder, if it is there. */
-export function loadVariables(): void {
-  if (existsSync(".env")) loadEnvFile(".env");
+/** Reads the file `.env` of a folder, if it is there. Variables that are set already stay as they are. */
+export function loadVariables(folder = "."): void {
+  const file = join(folder, ".env");
+  if (existsSync(file)) loadEnvFile(file);
 }
 
 async function open(flags: TargetFlags): Promise<Target> {
@@ -119,7 +138,7 @@ async function optionsFrom(
     throw new CliError("give --config or --store, not both.", USAGE_ERROR);
   }
   if (address !== undefined) {
-    const store = await openStore(address, flags);
+    const store = await openStore(existing(address), flags);
     const secret = process.env[secretEnv];
     return { name: redacted(address), options: { store, ...(secret !== undefined && { secret }) } };
   }

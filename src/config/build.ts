@@ -10,7 +10,7 @@ import { memory } from "../stores/memory/index.ts";
 import type { OptionNames } from "../util/option-names.ts";
 import type { Environment } from "./environment.ts";
 import { ConfigError } from "./errors.ts";
-import { builtInName, loadBuiltIn, loadCustom } from "./stores.ts";
+import { builtInName, loadBuiltIn, loadCustom, optionsIn } from "./stores.ts";
 
 export interface ConfigOptions {
   /** The variables that `[NAME]` and `${NAME}` stand for. Default: `process.env`. */
@@ -98,7 +98,7 @@ export async function build(
 
 async function makeStore({ type, options }: StoreChoice, folder: string): Promise<SessionStore> {
   const factory = builtInName(type) === type ? await loadBuiltIn(type) : await loadCustom(type, folder);
-  return factory(options);
+  return factory(optionsIn(folder, type, options));
 }
 
 /** Without the prefix that the message of the ConfigError has already. */

@@ -17,7 +17,7 @@ import {
 } from "./build.ts";
 import { type Environment, resolve } from "./environment.ts";
 import { ConfigError } from "./errors.ts";
-import { builtInName } from "./stores.ts";
+import { builtInName, optionsIn } from "./stores.ts";
 import { isObject, ROOT, storeSchema, validate } from "./validate.ts";
 
 /** One of the providers. A problem is reported if it has no name or type. */
@@ -65,7 +65,8 @@ export async function fromConfig(
 /** The store that a file names, with its options, which are not tried. Undefined: none, or it is wrong. */
 export async function readStoreChoice(path: string, env: Environment): Promise<StoreChoice | undefined> {
   const { store } = read(await parseFile(path, basename(path)), basename(path), env);
-  return store === "off" ? undefined : store;
+  if (store === "off" || store === undefined) return undefined;
+  return { ...store, options: optionsIn(dirname(resolvePath(path)), store.type, store.options) };
 }
 
 async function parseFile(path: string, name: string): Promise<unknown> {

@@ -1,6 +1,7 @@
 // The stores that a configuration can name: built-in ones, and custom ones from a package or a file.
 
 import { createRequire } from "node:module";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { SessionStore } from "../store.ts";
 import { suggestion } from "../util/option-names.ts";
@@ -31,6 +32,15 @@ export function builtInName(type: string): string | undefined {
 export async function loadBuiltIn(name: string): Promise<StoreFactory> {
   return (await BUILT_IN[name]!()) as StoreFactory;
 }
+
+/** The options of a store, with a path that is relative to the configuration's folder. */
+export function optionsIn(folder: string, type: string, options: object): object {
+  const { path } = options as { path?: string };
+  const isRelative = ON_DISK.has(type) && path !== undefined && path !== "" && path !== ":memory:";
+  return isRelative ? { ...options, path: resolve(folder, path) } : options;
+}
+
+const ON_DISK: ReadonlySet<string> = new Set(["file", "sqlite"]);
 
 /**
  * Loads a custom store.

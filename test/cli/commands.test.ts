@@ -1,7 +1,8 @@
 // The commands, each as a user runs it.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { createSessions } from "../../src/index.ts";
@@ -46,6 +47,11 @@ describe("a wrong command line gets a message and exit code 2", () => {
     [["stats", "--nonsense"], /unknown option/],
     [["stats"], /there is no session\.json here/],
     [["stats", "--store", "mongodb://localhost"], /"mongodb" is the beginning of no store's address/],
+    [["stats", "--store", "sessions"], /"sessions" is no store's address: write file:FOLDER/],
+    [["stats", "--store", "C:\\\\sessions"], /is no store's address/],
+    [["migrate", "--from", "session.jsn", "--to", "file:x"], /ends in \.json or \.config/],
+    [["migrate", "--from", "file:x", "--to", "file:y", "--per-second", "0"], /--per-second is "0"/],
+    [["stats", "--store", "file:x", "--sizes", "all"], /--sizes is "all"/],
     [["stats", "--store", "file:x", "--config", "y"], /not both/],
     [["revoke", "--store", "file:x"], /give the id of a session, or --owner/],
     [["list", "--store", "file:x", "--limit", "many"], /--limit is "many"/],
@@ -102,11 +108,84 @@ describe("init", () => {
     assert.ok(!existsSync(join(cwd, "session.json")));
   });
 
-  test("what it writes is well", async () => {
+  for (const store of ["file", "sqlite"]) {
+    test(`what it writes for ${store} is well, and git sees no session`, async () => {
+      await coatcheck(["init", "--store", store], { cwd });
+      const { code, stdout } = await coatcheck(["doctor"], { cwd });
+      assert.equal(code, 0, stdout);
+      assert.match(stdout, /All is well/);
+      execFileSync("git", ["init", "--quiet"], { cwd });
+      const seen = execFileSync("git", ["ls-files", "--others", "--exclude-standard"], { cwd, encoding: "utf8" });
+      assert.deepEqual(seen.trim().split("\n"), [".gitignore", "session.json"]);
+    });
+  }
+
+  test("a package.json that is broken is named, and nothing is written", async () => {
+    writeFileSync(join(cwd, "package.json"), '{ "dependencies": ');
+    const { code, stderr } = await coatcheck(["init", "--store", "file"], { cwd });
+    assert.equal(code, 1);
+    assert.match(stderr, /package\.json can't be read/);
+    assert.ok(!existsSync(join(cwd, "session.json")));
+  });
+});
+
+describe("a command in another folder than the configuration", () => {
+  test("goes by the paths and the secret that are beside it", async () => {
+    const home = join(cwd, "a shop");
+    mkdirSync(home);
+    await coatcheck(["init", "--store", "file"], { cwd: home });
+    const secret = /SESSION_SECRET=(\S+)/.exec(readFileSync(join(home, ".env"), "utf8"))![1]!;
+    const store = file({ path: join(home, "sessions") });
+    await beginSessions(store, 3, undefined, secret);
+    await store.close();
+    const config = join(home, "session.json");
+    const stats = await coatcheck(["stats", "--config", config, "--json"], { cwd });
+    assert.equal(json(stats.stdout).sessions, 3);
+    const list = await coatcheck(["list", "--config", config, "--owner", "user1", "--json"], { cwd });
+    assert.equal(json(list.stdout).length, 1);
+    const doctor = await coatcheck(["doctor", "--config", config], { cwd });
+    assert.match(doctor.stdout, /these settings open 3 sessions/);
+    assert.ok(doctor.stdout.includes(`only this account can open ${join(home, "sessions")}`), doctor.stdout);
+    assert.deepEqual(readdirSync(cwd), ["a shop"]);
+  });
+
+  test("a path at which nothing is begins no store", async () => {
+    for (const args of [
+      ["stats", "--store"],
+      ["doctor", "--store"],
+      ["migrate", "--to", "file:new", "--from"],
+    ]) {
+      for (const address of ["file:sessoins", "sqlite:sessoins.db"]) {
+        const { code, stderr } = await coatcheck([...args, address], { cwd, env });
+        assert.equal(code, 1);
+        assert.match(stderr, /there is no store at sessoins/);
+      }
+    }
+    assert.ok(!existsSync(join(cwd, "sessoins")) && !existsSync(join(cwd, "sessoins.db")));
+  });
+
+  test("sessions in the memory of servers can't be counted, ended or moved", async () => {
+    await coatcheck(["init", "--store", "memory"], { cwd });
+    for (const args of [
+      ["stats"],
+      ["list"],
+      ["revoke", "x"],
+      ["sweep"],
+      ["migrate", "--from", "session.json", "--to", "file:new"],
+    ]) {
+      const { code, stderr } = await coatcheck(args, { cwd });
+      assert.equal(code, 1);
+      assert.match(stderr, /keeps sessions in the memory of each server/);
+    }
+  });
+
+  test("doctor says how to set a variable that is missing", async () => {
     await coatcheck(["init", "--store", "file"], { cwd });
+    rmSync(join(cwd, ".env"));
     const { code, stdout } = await coatcheck(["doctor"], { cwd });
-    assert.equal(code, 0, stdout);
-    assert.match(stdout, /All is well/);
+    assert.equal(code, 1);
+    assert.match(stdout, /SESSION_SECRET, which is not set/);
+    assert.match(stdout, /fix: Write the variable into a file \.env.*keygen/);
   });
 });
 
@@ -240,6 +319,42 @@ describe("on a store", () => {
     assert.deepEqual(json(stdout), { moved: 40, left: 0, arrived: 40 });
     const list = await coatcheck(["list", "--store", server.url, "--owner", "user7"], { cwd, env });
     assert.match(list.stdout, / user7 /);
+  });
+
+  test("migrate ends after doctor has left its note in both stores", async () => {
+    await command("FLUSHALL");
+    const address = `file:${join(cwd, "sessions")}`;
+    const from = file({ path: join(cwd, "sessions") });
+    await beginSessions(from, 3);
+    await from.close();
+    for (const store of [address, server.url]) {
+      assert.equal((await coatcheck(["doctor", "--store", store], { cwd, env })).code, 0);
+    }
+    const { code, stdout, stderr } = await coatcheck(["migrate", "--from", address, "--to", server.url, "--json"], {
+      cwd,
+    });
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(json(stdout), { moved: 3, left: 0, arrived: 3 });
+    assert.match(stderr, /A server that uses the old store alone loses the sessions that move/);
+  });
+
+  test("migrate says what is still in the old store, and moves nothing within one store", async () => {
+    await command("FLUSHALL");
+    const path = join(cwd, "sessions");
+    const from = file({ path });
+    await beginSessions(from, 1);
+    // A backup of it was restored after the first move.
+    cpSync(path, join(cwd, "backup"), { recursive: true });
+    await from.close();
+    const move = (name: string, to: string) =>
+      coatcheck(["migrate", "--from", `file:${join(cwd, name)}`, "--to", to], { cwd });
+    const same = await move("sessions", `file:${join(cwd, ".", "sessions")}`);
+    assert.equal(same.code, 2);
+    assert.match(same.stderr, /are the same store/);
+    assert.equal((await move("sessions", server.url)).code, 0);
+    const again = await move("backup", server.url);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /still in the old store/);
   });
 
   test("a server that is down is one line", async () => {

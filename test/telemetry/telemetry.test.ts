@@ -1,9 +1,10 @@
 // Numbers of telemetry, against counts that the test takes on its own.
 
 import assert from "node:assert/strict";
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { channel, subscribe, unsubscribe } from "node:diagnostics_channel";
+import { EventEmitter } from "node:events";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { context, trace } from "@opentelemetry/api";
+import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import {
   AggregationTemporality,
@@ -19,7 +20,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import { Registry } from "prom-client";
-import { OptionError, StoreError } from "../../src/index.ts";
+import { OptionError, type Sessions, StoreError } from "../../src/index.ts";
 import { memory } from "../../src/stores/memory/index.ts";
 import { logTo } from "../../src/telemetry/log.ts";
 import { openTelemetry } from "../../src/telemetry/opentelemetry.ts";
@@ -48,6 +49,19 @@ async function act({ sessions, store, browser }: ReturnType<typeof setUp>): Prom
   await assert.rejects(browser.open());
   store.before = undefined;
 }
+
+/** What has the events of sessions, as often and with such values as a test wants. */
+function makeEvents(): { sessions: Sessions; emit(event: string, fields?: object): void } {
+  const emitter = new EventEmitter();
+  const on = (event: string, listener: (fields: object) => void) => {
+    emitter.on(event, listener);
+    return () => emitter.off(event, listener);
+  };
+  return { sessions: { on } as unknown as Sessions, emit: (event, fields = {}) => void emitter.emit(event, fields) };
+}
+
+const storeCall = channel("coatcheck:storeCall");
+const cacheRead = channel("coatcheck:cacheRead");
 
 describe("diagnostics channels", () => {
   test("report each call to the store, and each event", async () => {
@@ -107,10 +121,40 @@ describe("Prometheus", () => {
     const made = setUp();
     const register = new Registry();
     prometheus(made.sessions, { register, countEvery: 1 });
-    made.store.before = () => {
-      throw new Error("down");
+    let asked = 0;
+    made.sessions.count = async () => {
+      asked++;
+      throw new StoreError("coatcheck: the store is down, on purpose");
     };
     assert.match(await register.metrics(), /coatcheck_store_errors_total/);
+    assert.equal(asked, 1);
+  });
+
+  test("has times in seconds, the state of the store, and what each call and read was", async () => {
+    const { sessions, emit } = makeEvents();
+    const register = new Registry();
+    prometheus(sessions, { register });
+    const lines = async () => (await register.metrics()).split("\n").filter((line) => !line.startsWith("#"));
+    emit("wait", { waited: 1_500 });
+    emit("clockSkew", { offset: 90_000 });
+    emit("storeDown");
+    storeCall.publish({ operation: "probe", duration: 250 });
+    storeCall.publish({ operation: "probe", duration: 750, error: new Error("on purpose") });
+    for (const hit of [true, true, false]) cacheRead.publish({ hit });
+    const found = await lines();
+    for (const line of [
+      "coatcheck_lock_wait_seconds_sum 1.5",
+      "coatcheck_clock_offset_seconds 90",
+      "coatcheck_store_up 0",
+      'coatcheck_store_call_duration_seconds_sum{operation="probe",outcome="ok"} 0.25',
+      'coatcheck_store_call_duration_seconds_sum{operation="probe",outcome="error"} 0.75',
+      'coatcheck_cache_reads_total{result="hit"} 2',
+      'coatcheck_cache_reads_total{result="miss"} 1',
+    ]) {
+      assert.ok(found.includes(line), `${line} is not in:\n${found.join("\n")}`);
+    }
+    emit("storeUp");
+    assert.ok((await lines()).includes("coatcheck_store_up 1"));
   });
 });
 
@@ -197,6 +241,48 @@ describe("OpenTelemetry", () => {
     await provider.shutdown();
   });
 
+  test("has times in seconds, failures with their type, and what each read of the cache was", async () => {
+    const { sessions, emit } = makeEvents();
+    const own = new PeriodicExportingMetricReader({
+      exporter: new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE),
+      exportIntervalMillis: 3_600_000,
+    });
+    const provider = new MeterProvider({ readers: [own] });
+    openTelemetry(sessions, { tracer: tracers.getTracer("units"), meter: provider.getMeter("units") });
+    emit("wait", { waited: 1_500 });
+    storeCall.publish({ operation: "probe", duration: 250 });
+    storeCall.publish({ operation: "probe", duration: 250, error: new RangeError("on purpose") });
+    storeCall.publish({ operation: "probe", duration: 250, error: "on purpose" });
+    for (const hit of [true, true, false]) cacheRead.publish({ hit });
+    const { resourceMetrics } = await own.collect();
+    const points = (name: string) =>
+      resourceMetrics.scopeMetrics
+        .flatMap(({ metrics }) => metrics)
+        .find(({ descriptor }) => descriptor.name === name)!
+        .dataPoints.map(({ attributes, value }) => [attributes, (value as { sum?: number }).sum ?? value]);
+    assert.deepEqual(points("coatcheck.lock.wait"), [[{}, 1.5]]);
+    const probe = { "db.operation.name": "probe" };
+    assert.deepEqual(points("db.client.operation.duration"), [
+      [probe, 0.25],
+      [{ ...probe, "error.type": "RangeError" }, 0.25],
+      [{ ...probe, "error.type": "_OTHER" }, 0.25],
+    ]);
+    assert.deepEqual(points("coatcheck.cache.reads"), [
+      [{ "coatcheck.result": "hit" }, 2],
+      [{ "coatcheck.result": "miss" }, 1],
+    ]);
+    const found = spans.getFinishedSpans().filter(({ instrumentationScope }) => instrumentationScope.name === "units");
+    assert.deepEqual(
+      found.map(({ status, duration, attributes }) => [status.code, duration, attributes["error.type"]]),
+      [
+        [SpanStatusCode.UNSET, [0, 250_000_000], undefined],
+        [SpanStatusCode.ERROR, [0, 250_000_000], "RangeError"],
+        [SpanStatusCode.ERROR, [0, 250_000_000], "_OTHER"],
+      ],
+    );
+    await provider.shutdown();
+  });
+
   test("without an SDK it does nothing, and breaks nothing", async () => {
     const made = setUp();
     openTelemetry(made.sessions);
@@ -235,6 +321,28 @@ describe("logs", () => {
       await new Browser(made.sessions).request((session) => session.set("n", 1));
       assert.equal(lines.length, count);
     });
+  }
+});
+
+test("logs: pino gets the fields first, console the message, each with the level of the event", () => {
+  for (const shape of ["pino", "console"]) {
+    const { sessions, emit } = makeEvents();
+    const calls: unknown[][] = [];
+    const logger = {
+      info: (...parts: unknown[]) => void calls.push(["info", ...parts]),
+      warn: (...parts: unknown[]) => void calls.push(["warn", ...parts]),
+      error: (...parts: unknown[]) => void calls.push(["error", ...parts]),
+      ...(shape === "pino" && { child() {} }),
+    };
+    logTo(sessions, logger);
+    emit("storeDown", { error: "on purpose" });
+    emit("storeUp");
+    const [down, up] = [{ error: "on purpose", event: "storeDown" }, { event: "storeUp" }];
+    const inOrder = (fields: object, message: string) => (shape === "pino" ? [fields, message] : [message, fields]);
+    assert.deepEqual(calls, [
+      ["error", ...inOrder(down, "the store is down")],
+      ["info", ...inOrder(up, "the store is up again")],
+    ]);
   }
 });
 

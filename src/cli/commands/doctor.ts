@@ -66,7 +66,9 @@ async function examine(flags: Flags): Promise<Finding[]> {
         "configuration",
         reasonOf(error).replace(/^coatcheck: /, ""),
         "The application can't start with it.",
-        "Mend it as the message says.",
+        /environment variable/.test(error.message)
+          ? "Write the variable into a file .env beside the configuration, or set it. For a secret: npx coatcheck keygen"
+          : "Mend it as the message says.",
       ),
     ];
   }

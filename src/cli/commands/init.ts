@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { type Command, Option } from "commander";
+import { reasonOf } from "../../errors.ts";
 import { CliError } from "../cli-error.ts";
 import type { Output } from "../output.ts";
 import { newSecret } from "./keygen.ts";
@@ -17,24 +18,33 @@ interface Flags {
 type StoreName = keyof typeof STORES;
 type FrameworkName = keyof typeof FRAMEWORKS;
 
-/** What session.json says for each store, and the package of its client. */
+/** What session.json says for each store, the package of its client, and what git should not see. */
 const STORES = {
-  memory: { json: { mode: "memory" }, install: [], env: [] },
-  file: { json: { mode: "file", options: { path: "./sessions" } }, install: [], env: [] },
+  memory: { json: { mode: "memory" }, install: [], env: [], ignore: [] },
+  file: { json: { mode: "file", options: { path: "./sessions" } }, install: [], env: [], ignore: ["sessions/"] },
+  sqlite: {
+    json: { mode: "sqlite", options: { path: "./sessions.db" } },
+    install: [],
+    env: [],
+    ignore: ["sessions.db*"],
+  },
   redis: {
     json: { mode: "redis", options: { url: "[REDIS_URL]" } },
     install: ["redis"],
     env: ["REDIS_URL=redis://localhost:6379"],
+    ignore: [],
   },
   postgres: {
     json: { mode: "postgres", options: { url: "[DATABASE_URL]", createTable: true } },
     install: ["pg"],
     env: ["DATABASE_URL=postgres://localhost:5432/app"],
+    ignore: [],
   },
   mysql: {
     json: { mode: "mysql", options: { url: "[DATABASE_URL]", createTable: true } },
     install: ["mysql2"],
     env: ["DATABASE_URL=mysql://localhost:3306/app"],
+    ignore: [],
   },
 } as const;
 
@@ -87,7 +97,7 @@ export function addInit(program: Command, output: Output): void {
       }
       const framework = flags.framework ?? findFramework();
       const store = flags.store ?? (flags.yes ? "memory" : await ask(output));
-      const { json, install, env } = STORES[store];
+      const { json, install, env, ignore } = STORES[store];
       const secret = store === "memory" ? {} : { secret: "[SESSION_SECRET]" };
       const config = {
         $schema: "./node_modules/coatcheck/dist/config/schema.json",
@@ -100,7 +110,7 @@ export function addInit(program: Command, output: Output): void {
       addLines(output, ".env", [`SESSION_SECRET=${newSecret()}`, ...env], (line) =>
         line.slice(0, line.indexOf("=") + 1),
       );
-      addLines(output, ".gitignore", [".env"], (line) => line);
+      addLines(output, ".gitignore", [".env", ...ignore], (line) => line);
       const { from, imports, use } = FRAMEWORKS[framework];
       output.line();
       if (install.length > 0) output.line(`Install the store's client:  npm install ${install.join(" ")}`);
@@ -132,7 +142,12 @@ function findFramework(): FrameworkName {
 }
 
 function readManifest(): { type?: string; dependencies?: object; devDependencies?: object } {
-  return existsSync("package.json") ? JSON.parse(readFileSync("package.json", "utf8")) : {};
+  if (!existsSync("package.json")) return {};
+  try {
+    return JSON.parse(readFileSync("package.json", "utf8"));
+  } catch (cause) {
+    throw new CliError(`package.json can't be read: ${reasonOf(cause)}`);
+  }
 }
 
 async function ask(output: Output): Promise<StoreName> {

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { CliError, USAGE_ERROR } from "../cli-error.ts";
 import { instant, type Output, span } from "../output.ts";
-import { onTarget, type TargetFlags, withTarget } from "../target.ts";
+import { onSessions, type TargetFlags, withTarget } from "../target.ts";
 
 interface Flags extends TargetFlags {
   owner?: string;
@@ -22,7 +22,7 @@ export function addList(program: Command, output: Output): void {
       if (!Number.isInteger(limit) || limit < 1) {
         throw new CliError(`--limit is "${flags.limit}": give a whole number from 1.`, USAGE_ERROR);
       }
-      return onTarget(flags, async ({ sessions, hasSecret }) => {
+      return onSessions(flags, async ({ sessions, hasSecret }) => {
         if (flags.owner !== undefined && !hasSecret) {
           throw new CliError(`--owner needs the secret: set ${flags.secretEnv}.`, USAGE_ERROR);
         }

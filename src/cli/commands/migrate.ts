@@ -1,14 +1,15 @@
 // coatcheck migrate: moves all sessions from one store to another one, while applications run.
 
+import { randomBytes } from "node:crypto";
 import type { Command } from "commander";
 import { migrating } from "../../compose/index.ts";
-import { reasonOf } from "../../errors.ts";
+import { reasonOf, redacted } from "../../errors.ts";
 import type { SessionStore } from "../../store.ts";
 import { isSessionKey } from "../../util/side-records.ts";
 import { CliError, USAGE_ERROR } from "../cli-error.ts";
-import { openStore } from "../open-store.ts";
+import { existing, openStore } from "../open-store.ts";
 import { counted, grouped, type Output } from "../output.ts";
-import { isConfiguration, loadVariables, readConfiguration } from "../target.ts";
+import { isConfiguration, loadVariables, readConfiguration, refuseInProcess } from "../target.ts";
 
 interface Flags {
   from: string;
@@ -16,6 +17,9 @@ interface Flags {
   perSecond: string;
   json?: boolean;
 }
+
+/** How long the record lives by which two stores are told apart, if this process is killed. */
+const PROBE_MS = 60_000;
 
 export function addMigrate(program: Command, output: Output): void {
   program
@@ -39,6 +43,10 @@ export function addMigrate(program: Command, output: Output): void {
       process.once("SIGINT", stop).once("SIGTERM", stop);
       const progress = output.progress("Moving");
       try {
+        if (await isOneStore(from, to)) {
+          throw new CliError(`${redacted(flags.from)} and ${redacted(flags.to)} are the same store.`, USAGE_ERROR);
+        }
+        output.note("A server that uses the old store alone loses the sessions that move: see docs/composing.md.");
         const result = await migrating({ from, to }).copy({
           perSecond,
           signal: interrupted.signal,
@@ -54,7 +62,11 @@ export function addMigrate(program: Command, output: Output): void {
           output.line(
             `${counted(result.moved, "record")} moved. ${counted(arrived, "session")} in the new store, ${grouped(left)} left in the old one.`,
           );
-        if (left > 0) throw new CliError("new sessions began in the old store: some server still uses it alone.");
+        if (left > 0) {
+          throw new CliError(
+            "some sessions are still in the old store. Either they began during the move, since some server uses that store alone: restart it with migrating(), and run this again. Or the new store has its own under the same keys, as after a restored backup: those are in use.",
+          );
+        }
       } finally {
         progress.end();
         process.off("SIGINT", stop).off("SIGTERM", stop);
@@ -65,7 +77,7 @@ export function addMigrate(program: Command, output: Output): void {
 
 async function openBoth(from: string, to: string): Promise<[from: SessionStore, to: SessionStore]> {
   loadVariables();
-  const opened = await Promise.allSettled([open(from), open(to)]);
+  const opened = await Promise.allSettled([open(from, existing), open(to)]);
   const [first, second] = opened;
   if (first.status === "fulfilled" && second.status === "fulfilled") return [first.value, second.value];
   await Promise.allSettled(opened.map((one) => one.status === "fulfilled" && one.value.close()));
@@ -73,8 +85,21 @@ async function openBoth(from: string, to: string): Promise<[from: SessionStore, 
 }
 
 /** A file says more than an address: a prefix, a table, and any kind of store. */
-async function open(place: string): Promise<SessionStore> {
-  return isConfiguration(place) ? (await readConfiguration(place)).store! : openStore(place);
+async function open(place: string, check: (address: string) => string = (address) => address): Promise<SessionStore> {
+  const store = isConfiguration(place) ? (await readConfiguration(place)).store! : await openStore(check(place));
+  refuseInProcess(place, store);
+  return store;
+}
+
+/** Two addresses may lead to one store. What is written to the one is then in the other. */
+async function isOneStore(one: SessionStore, other: SessionStore): Promise<boolean> {
+  const key = randomBytes(18).toString("base64url");
+  await other.create(key, { value: randomBytes(16), expiresAt: Date.now() + PROBE_MS });
+  try {
+    return (await one.read(key)) !== undefined;
+  } finally {
+    await other.delete(key);
+  }
 }
 
 async function count(store: SessionStore): Promise<number> {

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { CliError, USAGE_ERROR } from "../cli-error.ts";
 import { grouped, type Output } from "../output.ts";
-import { onTarget, type TargetFlags, withTarget } from "../target.ts";
+import { onSessions, type TargetFlags, withTarget } from "../target.ts";
 
 interface Flags extends TargetFlags {
   owner?: string;
@@ -19,7 +19,7 @@ export function addRevoke(program: Command, output: Output): void {
       if ((id === undefined) === (flags.owner === undefined)) {
         throw new CliError("give the id of a session, or --owner.", USAGE_ERROR);
       }
-      return onTarget(flags, async ({ sessions, hasSecret }) => {
+      return onSessions(flags, async ({ sessions, hasSecret }) => {
         let ended: number;
         if (flags.owner === undefined) ended = Number(await sessions.revoke(id!));
         else if (hasSecret) ended = await sessions.revokeAll(flags.owner);

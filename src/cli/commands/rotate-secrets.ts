@@ -5,7 +5,7 @@ import { createSessions } from "../../index.ts";
 import { isSessionKey } from "../../util/side-records.ts";
 import { CliError } from "../cli-error.ts";
 import { grouped, type Output } from "../output.ts";
-import { onTarget, type TargetFlags, withTarget } from "../target.ts";
+import { onSessions, type TargetFlags, withTarget } from "../target.ts";
 
 interface Flags extends TargetFlags {
   json?: boolean;
@@ -16,7 +16,7 @@ export function addRotateSecrets(program: Command, output: Output): void {
     .description("count the sessions that are sealed under each secret, and say what to do next")
     .option("--json", "print JSON")
     .action((flags: Flags) =>
-      onTarget(flags, async ({ name, store, options, hasSecret }) => {
+      onSessions(flags, async ({ name, store, options, hasSecret }) => {
         if (!hasSecret || options.secret === undefined) throw new CliError(`set the secrets of ${name} first.`);
         if (store.list === undefined) throw new CliError(`${name} can't list its sessions.`);
         const secrets = [options.secret].flat();

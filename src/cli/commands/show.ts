@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
 import { bytes, instant, type Output } from "../output.ts";
-import { onTarget, type TargetFlags, withTarget } from "../target.ts";
+import { onSessions, type TargetFlags, withTarget } from "../target.ts";
 
 interface Flags extends TargetFlags {
   reveal?: boolean;
@@ -16,7 +16,7 @@ export function addShow(program: Command, output: Output): void {
     .option("--reveal", "show its values, too (needs the secret)")
     .option("--json", "print JSON")
     .action((id: string, flags: Flags) =>
-      onTarget(flags, async ({ store, sessions, hasSecret }) => {
+      onSessions(flags, async ({ store, sessions, hasSecret }) => {
         if (flags.reveal && !hasSecret) throw new CliError(`--reveal needs the secret: set ${flags.secretEnv}.`);
         const stored = await store.read(id);
         if (stored === undefined) throw new CliError(`there is no session "${id}": it has ended, or never was.`);

@@ -2,9 +2,9 @@
 
 import type { Command } from "commander";
 import { isSessionKey } from "../../util/side-records.ts";
-import { CliError } from "../cli-error.ts";
+import { CliError, USAGE_ERROR } from "../cli-error.ts";
 import { bytes, counted, grouped, type Output } from "../output.ts";
-import { onTarget, type TargetFlags, withTarget } from "../target.ts";
+import { onSessions, type TargetFlags, withTarget } from "../target.ts";
 
 interface Flags extends TargetFlags {
   sizes: string;
@@ -18,14 +18,17 @@ export function addStats(program: Command, output: Output): void {
     .description("count sessions and owners, and measure sizes")
     .option("--sizes <number>", "read this many sessions for their sizes", "1000")
     .option("--json", "print JSON")
-    .action((flags: Flags) =>
-      onTarget(flags, async ({ name, store }) => {
+    .action((flags: Flags) => {
+      const wanted = Number(flags.sizes);
+      if (!Number.isInteger(wanted) || wanted < 0) {
+        throw new CliError(`--sizes is "${flags.sizes}": give a whole number.`, USAGE_ERROR);
+      }
+      return onSessions(flags, async ({ name, store }) => {
         if (store.list === undefined) throw new CliError(`${name} can't list its sessions, so nothing can be counted.`);
         const now = (await store.time?.()) ?? Date.now();
         const progress = output.progress("Counting");
         const owners = new Set<string>();
         const sizes: number[] = [];
-        const wanted = Number(flags.sizes);
         let [sessions, owned, soon, withinHour] = [0, 0, 0, 0];
         for await (const { key, owner, expiresAt } of store.list({})) {
           if (!isSessionKey(key)) continue;
@@ -64,6 +67,6 @@ export function addStats(program: Command, output: Output): void {
         output.line(
           `size: median ${bytes(stats.bytes.median)}, 99 of 100 up to ${bytes(stats.bytes.p99)}, largest ${bytes(stats.bytes.largest)} (of ${grouped(sizes.length)} measured)`,
         );
-      }),
-    );
+      });
+    });
 }

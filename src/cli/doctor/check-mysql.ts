@@ -59,7 +59,7 @@ export async function checkMysql(url: string, table = "coatcheck_sessions", sche
     for (const column of ["key", "expires_at", "owner"]) {
       if (!indexes.some(({ name }) => name === column)) findings.push(missingIndex("mysql", name, column));
     }
-    const { packet, readonly, ssl } = await one("SELECT @@max_allowed_packet AS packet, @@read_only AS readonly");
+    const { packet, readonly } = await one("SELECT @@max_allowed_packet AS packet, @@read_only AS readonly");
     if (Number(packet) < LEAST_PACKET) {
       findings.push(
         warning(
@@ -87,7 +87,7 @@ export async function checkMysql(url: string, table = "coatcheck_sessions", sche
       [UNSWEPT_MS],
     );
     if (Number(expired) > MANY_UNSWEPT) findings.push(unswept("mysql", Number(expired)));
-    if (!isLoopback(new URL(url).hostname) && !ssl) {
+    if (!isLoopback(new URL(url).hostname)) {
       const { Value: cipher } = await one("SHOW SESSION STATUS LIKE 'Ssl_cipher'");
       if (!cipher) {
         findings.push(

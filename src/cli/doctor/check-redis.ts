@@ -185,7 +185,7 @@ function checkMemory(info: Record<string, string>): Finding[] {
         "redis-eviction",
         `maxmemory-policy is ${policy}`,
         "When memory is short, Redis throws sessions away: users are logged out, and a logout may be undone.",
-        "redis-cli CONFIG SET maxmemory-policy noeviction",
+        "redis-cli CONFIG SET maxmemory-policy noeviction && redis-cli CONFIG REWRITE",
       ),
     );
   }
@@ -204,13 +204,18 @@ function checkMemory(info: Record<string, string>): Finding[] {
         "redis-maxmemory",
         "maxmemory is not set",
         "When the machine's memory is full, the system kills Redis.",
-        "redis-cli CONFIG SET maxmemory 2gb",
+        `redis-cli CONFIG SET maxmemory ${half(info.total_system_memory)} && redis-cli CONFIG REWRITE`,
       ),
     );
   }
   if (findings.length === 0)
     findings.push(ok("redis-memory", `memory is limited, and ${Math.round((used / max) * 100)} % of it is used`));
   return findings;
+}
+
+/** Half of the machine's memory: a fork that writes the file to the disk may need as much again. */
+function half(memory: string | undefined): string {
+  return memory === undefined ? "2gb" : `${Math.floor(Number(memory) / 2 / 1024 ** 2)}mb`;
 }
 
 function checkPersistence(info: Record<string, string>): Finding[] {
@@ -232,7 +237,7 @@ function checkPersistence(info: Record<string, string>): Finding[] {
       "redis-persistence",
       "the append-only file is off",
       "When Redis restarts, sessions of the last minutes are lost, or all: users are logged out, and logouts are undone.",
-      "redis-cli CONFIG SET appendonly yes",
+      "redis-cli CONFIG SET appendonly yes && redis-cli CONFIG REWRITE",
     ),
   ];
 }

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { reasonOf } from "../../errors.ts";
 import type { SessionStore } from "../../store.ts";
 import { isSessionKey } from "../../util/side-records.ts";
+import { counted } from "../output.ts";
 import type { Target } from "../target.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
 
@@ -151,7 +152,8 @@ async function checkRecords({ store, sessions, hasSecret, options }: Target): Pr
     }
     if (read >= MAX_READ) break;
   }
-  if (closed === 0) return [ok("settings", `${read} sessions were opened with these settings`)];
+  if (read === 0) return [ok("settings", "there is no session yet to open with these settings")];
+  if (closed === 0) return [ok("settings", `these settings open ${counted(read, "session")}`)];
   return [
     problem(
       "settings",
