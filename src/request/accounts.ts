@@ -9,6 +9,7 @@ import { SessionExpiry } from "../records/expiry.ts";
 import { findRecord, type LoadedRecord } from "../records/record-store.ts";
 import type { BrowserAccount, BrowserAccounts } from "../session.ts";
 import type { SessionContext } from "./context.ts";
+import { endRegenerated } from "./end-regenerated.ts";
 import type { RequestInfo } from "./request-info.ts";
 import { responseCookies } from "./response-cookies.ts";
 
@@ -141,7 +142,8 @@ export class Accounts implements BrowserAccounts {
     const isEnded = await inFlight.track(store.delete(ticket.key));
     if (isEnded) events.ended(ticket.key, "destroyed", found?.record);
     this.#forget(ticket);
-    return isEnded;
+    // A request that began before the account was set aside may have given it another ticket.
+    return isEnded || endRegenerated(this.#context, [ticket.key]);
   }
 
   #forget({ key }: Ticket): void {
