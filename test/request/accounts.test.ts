@@ -346,6 +346,24 @@ describe("session.accounts", () => {
     );
   });
 
+  test("opens nothing with a ticket that a renewal has replaced, and ends nothing", async (t) => {
+    const tick = clock(t);
+    const { browser, sessions } = setUp({ renewAfter: "7d", idleTimeout: "90d", absoluteTimeout: "365d" });
+    const ann = await signIn(browser, "ann", { cart: ["hat"] });
+    const stolen = browser.cookie!.replace("__Host-sid=", "__Host-sid-accounts=");
+    const thief = () => Object.assign(new Browser<Data>(sessions), { cookie: stolen });
+    assert.deepEqual(await owners(thief()), ["ann"]);
+    tick(8 * 24 * 60 * MINUTE);
+    await browser.request((session) => session.get("cart"));
+    await browser.request((session) => session.get("cart")); // brings the next ticket
+    tick(MINUTE);
+    assert.deepEqual(await owners(thief()), []);
+    assert.equal(await switchTo(thief(), ann), false);
+    assert.equal(await end(thief(), ann), false);
+    await thief().request((session) => session.accounts.endAll());
+    assert.deepEqual(await owners(browser), ["ANN"]);
+  });
+
   test("keeps the renewed ticket of an account that is set aside", async (t) => {
     const tick = clock(t);
     const { browser } = setUp({ renewAfter: "7d", idleTimeout: "90d", absoluteTimeout: "365d" });
