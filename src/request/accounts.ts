@@ -7,8 +7,10 @@ import { CapabilityError, CoatcheckError } from "../errors.ts";
 import { clientOf } from "../records/client.ts";
 import { SessionExpiry } from "../records/expiry.ts";
 import { findRecord, type LoadedRecord } from "../records/record-store.ts";
+import { isReplaced } from "../records/ticket-age.ts";
 import type { BrowserAccount, BrowserAccounts } from "../session.ts";
 import type { SessionContext } from "./context.ts";
+import { endRegenerated } from "./end-regenerated.ts";
 import type { RequestInfo } from "./request-info.ts";
 import { responseCookies } from "./response-cookies.ts";
 
@@ -130,18 +132,22 @@ export class Accounts implements BrowserAccounts {
     return { ticket: active.ticket, until };
   }
 
+  /** Undefined: the session has ended, or a renewal has replaced the ticket, which then opens nothing here either. */
   async #find(ticket: Ticket): Promise<LoadedRecord | undefined> {
-    await this.#context.clock.ready();
-    return findRecord(this.#context, ticket, 1, false, true);
+    const { clock } = this.#context;
+    await clock.ready();
+    const found = await findRecord(this.#context, ticket, 1, false, true);
+    return found !== undefined && isReplaced(clock, ticket, found.record) ? undefined : found;
   }
 
   async #end(ticket: Ticket): Promise<boolean> {
     const { store, events, inFlight } = this.#context;
-    const found = events.hasListeners("end") ? await this.#find(ticket) : undefined;
-    const isEnded = await inFlight.track(store.delete(ticket.key));
-    if (isEnded) events.ended(ticket.key, "destroyed", found?.record);
+    const found = await this.#find(ticket);
+    const isEnded = found !== undefined && (await inFlight.track(store.delete(ticket.key)));
+    if (isEnded) events.ended(ticket.key, "destroyed", found.record);
     this.#forget(ticket);
-    return isEnded;
+    // A request that began before the account was set aside may have given it another ticket.
+    return isEnded || endRegenerated(this.#context, [ticket.key]);
   }
 
   #forget({ key }: Ticket): void {

@@ -4,13 +4,12 @@ import { createRecord, createRecordSync } from "../commit/create.ts";
 import { type Changes, NO_CHANGES, type UnreadableReport } from "../commit/merge.ts";
 import { recordBuilder } from "../commit/record-builder.ts";
 import { regenerateLeased, regenerateRecord } from "../commit/regenerate.ts";
-import { regeneratedKeys, wasRegenerated } from "../commit/regeneration-marker.ts";
+import { wasRegenerated } from "../commit/regeneration-marker.ts";
 import { updateRecord, updateRecordSync } from "../commit/update.ts";
 import type { Ticket } from "../cookies/ticket.ts";
 import { StoreError } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Lease } from "../locking/lease.ts";
-import { endSession } from "../owners/end-session.ts";
 import { checkCanStamp } from "../owners/stamp.ts";
 import { type Clock, SessionExpiry } from "../records/expiry.ts";
 import { resolveWrite } from "../records/indeterminate-write.ts";
@@ -32,6 +31,7 @@ import { admitRegenerated, needsAdmission, storeWithLeave } from "./admission.ts
 import { checkMode } from "./check-mode.ts";
 import type { SessionContext } from "./context.ts";
 import { csrfTokenDecides, csrfTokenError, csrfTokenOf } from "./csrf.ts";
+import { endRegenerated } from "./end-regenerated.ts";
 import { OnceCall, type OnceRequest, onceRequest } from "./once.ts";
 import type { LifetimeContext } from "./own-terms.ts";
 import { PendingWrite, pendingEnded, pendingLostLease, pendingRepeats } from "./pending-write.ts";
@@ -374,10 +374,11 @@ export class SessionState implements Renewable, UnreadableReport {
       const id = this.#ticket.key;
       const remove = () => inFlight.track(store.delete(id));
       if (await (this.#lease?.end(remove) ?? remove())) events.ended(id, "destroyed", this.#record);
+      else await endRegenerated(this.#context, [id]); // since this request has opened it
       this.#lease = undefined;
       this.#cookie = "clear";
-    } else if (this.#endedKeys !== undefined) {
-      await this.#destroyRegenerated(this.#endedKeys);
+    } else if (this.#endedKeys !== undefined && (await endRegenerated(this.#context, this.#endedKeys))) {
+      this.#cookie = "clear";
     }
     this.#ticket = undefined;
     this.#record = undefined;
@@ -386,14 +387,6 @@ export class SessionState implements Renewable, UnreadableReport {
     this.#endedKeys = undefined;
     this.abandonPending();
     this.#expiry = new SessionExpiry(this.#context, undefined);
-  }
-
-  /** A logout with a ticket that was replaced a moment ago ends the session that the browser is about to get. */
-  async #destroyRegenerated(endedKeys: readonly string[]): Promise<void> {
-    const { store, inFlight } = this.#context;
-    for (const id of await regeneratedKeys(store, endedKeys)) {
-      if (await inFlight.track(endSession(this.#context, id, "destroyed"))) this.#cookie = "clear";
-    }
   }
 
   /**

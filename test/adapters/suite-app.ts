@@ -11,7 +11,7 @@ export interface Data {
   user: string;
 }
 
-/** The session of the administration, beside that of the users. */
+/** The session of the administration, beside that of the users. Each request is to get another ticket. */
 export interface AdminData {
   admin: string;
 }
@@ -59,7 +59,7 @@ export function createKit(
       transport: { header: "x-session", cookies: true },
       exclusive: { lease: "1s", maxWait: "20s" },
     }),
-    admins: create<AdminData>({ store: makeStore(), secret, cookie: { secure: "auto", name: "admin" } }),
+    admins: create<AdminData>({ store: makeStore(), secret, cookie: { secure: "auto", name: "admin" }, renewAfter: 1 }),
     calls: store.calls,
   };
 }
@@ -139,6 +139,10 @@ export const route: Route = async (session, url, admin) => {
       return { body: "both" };
     case "who-are-both":
       return { body: `${session.data.user ?? "nobody"} and ${admin!.data.admin ?? "nobody"}` };
+    case "admin-slow":
+      await pause(300);
+      admin!.data.admin = "root, late";
+      return { body: "slow" };
     case "admin-logout":
       await admin!.destroy();
       return { body: "bye" };

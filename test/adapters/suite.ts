@@ -225,6 +225,29 @@ export function adapterSuite(name: string, start: () => Promise<SuiteApp>, excep
       assert.equal(await browser.text("/who-are-both"), "ann and nobody");
     });
 
+    test("a long-lived session gets a new ticket in passing; requests under way with the old one work", async () => {
+      const browser = new Browser(app.url);
+      await browser.get("/both");
+      const tickets = [browser.cookie];
+      const slow = new Browser(app.url, browser.cookie).get("/admin-slow");
+      // A session of the administration is old after a millisecond.
+      while (tickets.length < 3) {
+        await sleep(5);
+        const answer = await browser.get("/who-are-both");
+        assert.match(await answer.text(), /^ann and root/);
+        if (browser.cookie === tickets.at(-1)) continue;
+        assert.match(answer.setCookies.join(), /^admin=[\w-]{44};[^,]*$/);
+        assert.equal(answer.headers.get("cache-control"), "no-store");
+        tickets.push(browser.cookie);
+      }
+      // The second one has come back. What was sent with the first one is answered all the same, and so is what comes late.
+      assert.equal((await slow).status, 200);
+      assert.equal(await new Browser(app.url, tickets[0]).text("/who-are-both"), "ann and root, late");
+      assert.equal(await browser.text("/who-are-both"), "ann and root, late");
+      // The third one has come back now, so the first one is dead.
+      assert.equal(await new Browser(app.url, tickets[0]).text("/who-are-both"), "ann and nobody");
+    });
+
     test("a client without cookies has its ticket in a header", async () => {
       const client = (ticket: string) => new Browser(app.url, undefined, { "x-session": ticket });
       const begun = await client("new").get("/login");

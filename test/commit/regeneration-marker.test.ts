@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Session } from "../../src/index.ts";
 import { Browser } from "../support/browser.ts";
 import { all, clock, type Data, key, named, setUp } from "../support/set-up.ts";
 
@@ -73,6 +74,30 @@ describe("a request with a ticket that regenerate has just replaced", () => {
     assert.equal((await browser.open()).isNew, true);
     assert.equal(store.rows.size, 0);
   });
+
+  const before: Record<string, (session: Session<Data>) => unknown> = {
+    "has only opened it": () => {},
+    "has read it": (session) => session.get("n"),
+    "knows already that it is gone": async (session) => {
+      session.set("n", 2);
+      assert.equal(await session.save(), false);
+    },
+  };
+  for (const [when, use] of Object.entries(before)) {
+    test(`ends it also if it opened the session before, and ${when}`, async () => {
+      const { browser, store, events } = setUp();
+      await browser.request((session) => session.set("n", 1));
+      const logout = await browser.open();
+      await browser.request((session) => session.regenerate());
+      const { id } = await browser.open();
+      await use(logout);
+      await logout.destroy();
+      assert.match((await logout.commit()).join(), /^__Host-sid=;/);
+      assert.equal((await browser.open()).isNew, true);
+      assert.equal(store.rows.size, 0);
+      assert.deepEqual([named(events, "end").at(-1)!.id, named(events, "end").at(-1)!.reason], [id, "destroyed"]);
+    });
+  }
 
   test("keeps a session that it began before the marker was written", async () => {
     const { browser, sessions, store } = setUp();

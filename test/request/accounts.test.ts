@@ -10,7 +10,7 @@ import { sealedCookie } from "../../src/stores/sealed-cookie/index.ts";
 import { Browser } from "../support/browser.ts";
 import { serverStores } from "../support/every-store.ts";
 import { SEED } from "../support/random.ts";
-import { clock, type Data, MINUTE, named, setUp } from "../support/set-up.ts";
+import { all, clock, type Data, MINUTE, named, setUp } from "../support/set-up.ts";
 import { OTHER_SECRET, SECRET, watched } from "../support/stores.ts";
 
 /** Signs in to one more account, as an application does. */
@@ -81,6 +81,22 @@ for (const [name, make] of Object.entries(serverStores)) {
       await browser.request((session) => session.accounts.endAll());
       assert.equal(browser.cookie?.includes("accounts"), undefined);
       assert.deepEqual(await owners(browser), []);
+    });
+
+    test("signs out of one that a request under way gives another ticket", async () => {
+      for (const how of ["end", "endAll"] as const) {
+        const { browser, sessions } = setUp({ store: make() });
+        const ann = await signIn(browser, "ann");
+        const running = await browser.open();
+        await signIn(browser, "ben");
+        await running.regenerate();
+        const late = await running.commit();
+        if (how === "end") assert.equal(await end(browser, ann), true);
+        else await browser.request((session) => session.accounts.endAll());
+        browser.keep(late);
+        assert.equal((await browser.open()).isNew, true);
+        assert.deepEqual(await all(sessions.list({ owner: "ann" })), []);
+      }
     });
 
     test("goes on with another account in the request that signs out", async () => {
@@ -328,6 +344,24 @@ describe("session.accounts", () => {
         ["ben", { last: "of ben" }],
       ],
     );
+  });
+
+  test("opens nothing with a ticket that a renewal has replaced, and ends nothing", async (t) => {
+    const tick = clock(t);
+    const { browser, sessions } = setUp({ renewAfter: "7d", idleTimeout: "90d", absoluteTimeout: "365d" });
+    const ann = await signIn(browser, "ann", { cart: ["hat"] });
+    const stolen = browser.cookie!.replace("__Host-sid=", "__Host-sid-accounts=");
+    const thief = () => Object.assign(new Browser<Data>(sessions), { cookie: stolen });
+    assert.deepEqual(await owners(thief()), ["ann"]);
+    tick(8 * 24 * 60 * MINUTE);
+    await browser.request((session) => session.get("cart"));
+    await browser.request((session) => session.get("cart")); // brings the next ticket
+    tick(MINUTE);
+    assert.deepEqual(await owners(thief()), []);
+    assert.equal(await switchTo(thief(), ann), false);
+    assert.equal(await end(thief(), ann), false);
+    await thief().request((session) => session.accounts.endAll());
+    assert.deepEqual(await owners(browser), ["ANN"]);
   });
 
   test("keeps the renewed ticket of an account that is set aside", async (t) => {
