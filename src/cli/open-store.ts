@@ -1,7 +1,7 @@
 // Opens a store by its address.
 
 import { existsSync } from "node:fs";
-import { redacted } from "../errors.ts";
+import { redacted } from "../redaction/texts.ts";
 import type { SessionStore } from "../store.ts";
 import { CliError, USAGE_ERROR } from "./cli-error.ts";
 

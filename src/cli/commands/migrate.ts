@@ -3,7 +3,8 @@
 import { randomBytes } from "node:crypto";
 import type { Command } from "commander";
 import { migrating } from "../../compose/index.ts";
-import { reasonOf, redacted } from "../../errors.ts";
+import { reasonOf } from "../../errors.ts";
+import { redacted } from "../../redaction/texts.ts";
 import type { SessionStore } from "../../store.ts";
 import { isSessionKey } from "../../util/side-records.ts";
 import { CliError, USAGE_ERROR } from "../cli-error.ts";
