@@ -1,11 +1,17 @@
 // Logins of one owner, and how many of them live.
 
-import { SessionClosedError, type Sessions, StaleStampError, TooManySessionsError } from "../../src/index.ts";
+import {
+  SessionClosedError,
+  type Sessions,
+  StaleStampError,
+  StoreError,
+  TooManySessionsError,
+} from "../../src/index.ts";
 import { Browser } from "./browser.ts";
 import { isAlive } from "./login.ts";
 import type { Data } from "./set-up.ts";
 
-const REFUSALS = [TooManySessionsError, StaleStampError, SessionClosedError];
+const REFUSALS = [TooManySessionsError, StaleStampError, SessionClosedError, StoreError];
 
 /** A login as applications write it. False: it was refused, or its session ended before it was stored. */
 export async function tryLogin(

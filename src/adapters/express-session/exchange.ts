@@ -94,7 +94,8 @@ export class Exchange implements HeldSession, SaveWatch {
   }
 
   reload(data: StoredData): void {
-    this.#savedText = textOf(this.#inflate(data));
+    const text = textOf(this.#inflate(data));
+    if (!this.#settings.resave) this.#savedText = text;
   }
 
   /** A store that has the base of another package would make that package's sessions. */

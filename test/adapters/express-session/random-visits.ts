@@ -87,6 +87,8 @@ export const examples: [SessionOptions, Visit[]][] = [
   // A new session that is empty again after save().
   [{ secret: "keyboard cat", resave: false, saveUninitialized: false }, [visit(["set", "cart", []], ["save"], ["delete", "cart"])]], // biome-ignore format: one line
   [{ secret: "keyboard cat", resave: true, saveUninitialized: false }, [visit(["set", "cart", 1], ["save"], ["delete", "cart"]), visit(["look"])]], // biome-ignore format: one line
+  // With resave, what was read again is saved, too: the cookie has changed, which the text of a session leaves out.
+  [{ secret: "keyboard cat", resave: true, saveUninitialized: true }, [visit(), visit(["reload"], ["cookie", "path", "/sub"]), visit()]], // biome-ignore format: one line
 ];
 
 function visit(...steps: Step[]): Visit {
