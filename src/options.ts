@@ -9,7 +9,7 @@ import {
   sessionCookie,
 } from "./cookies/session-cookie.ts";
 import { DEFAULT_APPLICATION } from "./cookies/ticket.ts";
-import { type HeaderTransport, header } from "./cookies/ticket-header.ts";
+import { checkedTransport, type HeaderTransport } from "./cookies/ticket-header.ts";
 import { Description, OptionError } from "./errors.ts";
 import type { LegacySource } from "./legacy/source.ts";
 import type { LeaseLimits } from "./locking/lease.ts";
@@ -17,6 +17,7 @@ import { limitOf, type MaxPerOwner } from "./owners/limit.ts";
 import { CIPHERS, type CipherName, DEFAULT_CIPHER, type Encryption, sealBytes } from "./records/cipher.ts";
 import { type CompressOptions, checkCompress } from "./records/compression.ts";
 import { type PolicyName, timeoutsOf } from "./records/policy.ts";
+import { MIN_SECRET, secretsOf } from "./records/secrets.ts";
 import { encode } from "./records/value-codec.ts";
 import { MODES, type Mode } from "./session.ts";
 import type { SessionStore } from "./store.ts";
@@ -127,11 +128,8 @@ export interface ExclusiveOptions {
 const SHORTEST_LEASE = 1_000;
 // A record has no room for more.
 const LONGEST_LEASE = 2 ** 31;
-const MIN_SECRET = 32;
 // Bytes of a session in a cookie, beside which hardly any would be left for its values.
 const MIN_SEALED_SESSION = 256;
-const MAKE_ONE = `make one with: node -e "console.log(crypto.randomBytes(32).toString('base64url'))"`;
-
 /**
  * The options with defaults filled in.
  * @throws OptionError with every option that is wrong.
@@ -196,7 +194,7 @@ function readOptions<Data extends object>(options: SessionsOptions<Data>, store:
     maxPerOwner: attempt(() => limitOf(options.maxPerOwner, store), undefined),
     ...timeouts,
     leaseLimits: attempt(() => leaseLimits(objectOr(options.exclusive, {})), NO_LEASES),
-    transport: attempt(() => transportOf(options.transport), undefined),
+    transport: attempt(() => checkedTransport(options.transport), undefined),
     legacy: attempt(() => legacyOf(options.legacy, store, cookie), []),
     secrets: attempt(() => secretsOf(options.secret, store), []),
     rules: keyRules(initial, merge, maxSize, attempt),
@@ -278,15 +276,6 @@ function checkStore(store: unknown): void {
 function checkMaxSize(maxSize: number | undefined): void {
   if (maxSize === undefined) return;
   if (!Number.isInteger(maxSize) || maxSize <= 0) throw new OptionError("maxSize", maxSize, "give a number of bytes.");
-}
-
-/** Checked again, as an object that `header()` has not made. */
-function transportOf(transport: HeaderTransport | undefined): HeaderTransport | undefined {
-  if (transport === undefined) return undefined;
-  if (typeof transport !== "object" || transport === null) {
-    throw new OptionError("transport", transport, 'give header("x-session").');
-  }
-  return header(transport.header, { cookies: transport.cookies });
 }
 
 function legacyOf(
@@ -408,33 +397,6 @@ function initialValue(key: string, value: unknown): string {
   } catch (error) {
     throw new OptionError(`initial.${key}`, value, (error as Error).message);
   }
-}
-
-function secretsOf(secret: string | readonly string[] | undefined, store: SessionStore): readonly string[] {
-  if (secret === undefined) {
-    if (store.inProcess) return [randomSecret()];
-    throw new OptionError("secret", undefined, `this store is shared, so every server needs the same one; ${MAKE_ONE}`);
-  }
-  const secrets = typeof secret === "string" ? [secret] : secret;
-  if (!Array.isArray(secrets) || secrets.length === 0) {
-    throw new OptionError("secret", secret, `give a text, or an array of at least one; ${MAKE_ONE}`);
-  }
-  for (const one of secrets) {
-    if (typeof one !== "string") throw new OptionError("secret", one, `give a text; ${MAKE_ONE}`);
-    if (one.length < MIN_SECRET) {
-      const length = new Description(`${one.length} characters long`);
-      throw new OptionError("secret", length, `${MIN_SECRET} are the least; ${MAKE_ONE}`);
-    }
-  }
-  return secrets;
-}
-
-function randomSecret(): string {
-  process.emitWarning(
-    "coatcheck: no secret given, so this process made one. Its sessions end with it, as its in-process store does.",
-    { code: "COATCHECK_RANDOM_SECRET" },
-  );
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
 }
 
 function oneOf(option: string, value: unknown, allowed: readonly string[]): void {

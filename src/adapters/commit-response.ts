@@ -72,7 +72,7 @@ export async function commitFailed(session: Pick<Session, "discard" | "commit">,
 }
 
 /** True if a response says that its request has failed. `Response.error()` has the status 0. */
-export function isFailure({ status }: Response): boolean {
+function isFailure({ status }: Response): boolean {
   return status >= 500 || status === 0;
 }
 

@@ -1,12 +1,13 @@
 // Holds a Node response back until its sessions are committed.
 
 import type { ServerResponse } from "node:http";
+import { describesBody } from "./body-headers.ts";
 import { commitAll, lateSessionError } from "./held-response/commit-all.ts";
 import { type Arguments, checkCall, encodingError, isNodes, type Method } from "./held-response/node-checks.ts";
 import { seemSent, seemUnsent } from "./held-response/seem-sent.ts";
 import { afterDestroy, afterEnd, destroyedError, dropCalls } from "./held-response/vain-calls.ts";
 import { type Entry, type HeldMethod, type HeldResponse, type HeldSession, HOLD, type Hold } from "./hold.ts";
-import { describesBody, headersIn, setSessionHeaders, withSessionHeaders } from "./session-headers.ts";
+import { headersIn, setSessionHeaders, withSessionHeaders } from "./session-headers.ts";
 
 /**
  * Sends nothing of a response before its session is committed. Several sessions of one response are committed together.

@@ -1,7 +1,8 @@
 // Sets the headers of a session in a `Response`.
 
+import { describesBody } from "./body-headers.ts";
 import { copyOf } from "./copy-response.ts";
-import { describesBody, type SessionUse, setSessionHeaders } from "./session-headers.ts";
+import { type SessionUse, setSessionHeaders } from "./session-headers.ts";
 
 /** The response with the headers of a committed session. It is the same object if nothing is to be set. */
 export function withSessionHeaders(response: Response, cookies: readonly string[], use: SessionUse): Response {

@@ -42,6 +42,15 @@ export function header(name: string, options: HeaderTransportOptions = {}): Head
   return { header: name.toLowerCase(), cookies: options.cookies ?? true };
 }
 
+/** The transport of the options, checked again: `header()` may not have made it. @throws OptionError */
+export function checkedTransport(transport: HeaderTransport | undefined): HeaderTransport | undefined {
+  if (transport === undefined) return undefined;
+  if (typeof transport !== "object" || transport === null) {
+    throw new OptionError("transport", transport, 'give header("x-session").');
+  }
+  return header(transport.header, { cookies: transport.cookies });
+}
+
 /**
  * The ticket in a request's header; an empty text if the client has none yet. Undefined: the request uses its cookie. What
  * is no ticket in `Authorization` belongs to another kind of authentication.

@@ -2,9 +2,9 @@
 
 import { importPeer } from "../stores/shared/peer-dependency.ts";
 import { checkNames } from "../util/option-names.ts";
-import { checkedName, cookieValues, removeCookie, setCookie } from "./cookies.ts";
+import { checkedName, setCookie } from "./cookies.ts";
 import { loadH3 } from "./packages.ts";
-import { checkedPassword, endOfSeal, isSeal, signedPart } from "./seal.ts";
+import { checkedPassword, endOfSeal, inSealedCookie } from "./seal.ts";
 import {
   LEGACY_NAMES,
   type LegacyCookieOptions,
@@ -52,11 +52,7 @@ export function h3Session(options: LegacyH3SessionOptions): LegacySource {
 
   return legacySource(options, {
     package: "h3",
-    inCookie: true,
-    attributes,
-    isPresent: (header) => cookieValues(header, name).length > 0,
-    find: (header) => cookieValues(header, name).find((text) => isSeal(text)),
-    identity: signedPart,
+    ...inSealedCookie(name, attributes),
 
     async read(text) {
       const { mockEvent, unsealSession } = await h3();
@@ -77,9 +73,6 @@ export function h3Session(options: LegacyH3SessionOptions): LegacySource {
       return { found: text, cookies: cookies(text) };
     },
 
-    async touch() {},
-    async end() {},
     cookies,
-    clear: () => [removeCookie(name, attributes)],
   });
 }

@@ -2,9 +2,9 @@
 
 import { preloadPeer } from "../stores/shared/peer-dependency.ts";
 import { checkNames } from "../util/option-names.ts";
-import { checkedName, cookieValues, removeCookie, setCookie } from "./cookies.ts";
+import { checkedName, setCookie } from "./cookies.ts";
 import { loadIronSession } from "./packages.ts";
-import { checkedPassword, endOfSeal, isSeal, type SealPassword, signedPart } from "./seal.ts";
+import { checkedPassword, endOfSeal, inSealedCookie, type SealPassword } from "./seal.ts";
 import {
   LEGACY_NAMES,
   type LegacyCookieOptions,
@@ -53,11 +53,7 @@ export function ironSession(options: LegacyIronSessionOptions): LegacySource {
 
   return legacySource(options, {
     package: "iron-session",
-    inCookie: true,
-    attributes,
-    isPresent: (header) => cookieValues(header, name).length > 0,
-    find: (header) => cookieValues(header, name).find((text) => isSeal(text)),
-    identity: signedPart,
+    ...inSealedCookie(name, attributes),
 
     async read(text) {
       const { unsealData } = await iron();
@@ -73,9 +69,6 @@ export function ironSession(options: LegacyIronSessionOptions): LegacySource {
       return { found: text, cookies: cookies(text) };
     },
 
-    async touch() {},
-    async end() {},
     cookies,
-    clear: () => [removeCookie(name, attributes)],
   });
 }

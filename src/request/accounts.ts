@@ -15,7 +15,7 @@ import type { RequestInfo } from "./request-info.ts";
 import { responseCookies } from "./response-cookies.ts";
 
 /** What the accounts need of the request's session. */
-export interface ActiveSession {
+interface ActiveSession {
   /** Undefined: the session is not in the store, or has ended. */
   readonly active: LoadedRecord | undefined;
   /** @throws SessionClosedError */
@@ -26,7 +26,7 @@ export interface ActiveSession {
 /** What the next request has. Undefined: what this one leaves. */
 type Next = "nobody" | LoadedRecord | undefined;
 
-export class Accounts implements BrowserAccounts {
+class Accounts implements BrowserAccounts {
   readonly #context: SessionContext;
   readonly #info: RequestInfo;
   readonly #session: ActiveSession;
@@ -123,7 +123,7 @@ export class Accounts implements BrowserAccounts {
     const loaded = next === "nobody" ? undefined : next;
     const expiry = new SessionExpiry(context, loaded);
     const action = loaded === undefined ? "clear" : "issue";
-    return responseCookies(context, this.#info, action, loaded?.ticket, loaded?.record, expiry);
+    return responseCookies(context, this.#info, action, loaded?.ticket, undefined, loaded?.record, expiry);
   }
 
   #setAside(active: LoadedRecord): SetAside {
@@ -166,6 +166,37 @@ export class Accounts implements BrowserAccounts {
       data: record.data(this.#context.clock.now()),
     };
   }
+}
+
+/** What the accounts need of a session's state. */
+interface ActiveState {
+  readonly context: SessionContext;
+  readonly info: RequestInfo;
+  readonly loaded: LoadedRecord | undefined;
+  nextTicket(): Ticket | undefined;
+}
+
+/** The accounts of requests that have asked for them. Outside of the state, since few do. */
+const opened = new WeakMap<ActiveState, Accounts>();
+
+/** The accounts of a request that has asked for them. */
+export function accountsOf(state: ActiveState): Accounts | undefined {
+  return opened.get(state);
+}
+
+/** The accounts of the browser. @throws CapabilityError, CoatcheckError */
+export function openAccounts(state: ActiveState, session: Omit<ActiveSession, "active">): Accounts {
+  const known = opened.get(state);
+  if (known !== undefined) return known;
+  const accounts = new Accounts(state.context, state.info, {
+    ...session,
+    get active() {
+      const { loaded } = state;
+      return loaded && { ...loaded, ticket: state.nextTicket() ?? loaded.ticket };
+    },
+  });
+  opened.set(state, accounts);
+  return accounts;
 }
 
 function tooManyError(): CoatcheckError {

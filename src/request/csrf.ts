@@ -1,8 +1,11 @@
 // Cross-site request forgery: what a request's headers say of where it comes from.
 
 import { type CookieSource, headerOf } from "../cookies/request-source.ts";
+import type { Ticket } from "../cookies/ticket.ts";
 import { CsrfError } from "../errors.ts";
 import type { CsrfOptions } from "../session.ts";
+import type { SessionContext } from "./context.ts";
+import type { RequestInfo } from "./request-info.ts";
 
 /** The field of a form, of JSON or of a query that has the token. */
 const CSRF_FIELD = "_csrf";
@@ -19,7 +22,9 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
  * @param origins those of pages that may send requests although they are not of this host.
  * @throws CsrfError if the request comes from a page of another origin.
  */
-export function csrfTokenDecides(source: CookieSource, origins: readonly string[]): boolean {
+export function csrfTokenDecides({ source, usesHeader }: RequestInfo, origins: readonly string[]): boolean {
+  // No page of another site can set the header that has the ticket.
+  if (usesHeader) return false;
   if (typeof source !== "object" || source === null) return true;
   if (SAFE_METHODS.has((source as { method?: string }).method?.toUpperCase() ?? "POST")) return false;
   const origin = headerOf(source, "origin");
@@ -35,12 +40,28 @@ export function csrfTokenDecides(source: CookieSource, origins: readonly string[
 }
 
 /** The token of a request: of its header, or of what the framework has parsed. Undefined: there is none. */
-export function csrfTokenOf(source: CookieSource, { body, query }: CsrfOptions): unknown {
+function csrfTokenOf(source: CookieSource, { body, query }: CsrfOptions): unknown {
   const header = typeof source === "object" && source !== null ? headerOf(source, CSRF_HEADER) : undefined;
   return [header, fieldOf(body), fieldOf(query)].find((token) => !NOTHING.includes(token));
 }
 
-export function csrfTokenError(hasToken: boolean): CsrfError {
+/**
+ * Checks the token of a request.
+ *
+ * @param ticket the browser's. Undefined: it has none.
+ * @throws CsrfError unless the request has a token for it.
+ */
+export function checkCsrfToken(
+  { csrfTokens }: SessionContext,
+  { source }: RequestInfo,
+  ticket: Ticket | undefined,
+  options: CsrfOptions,
+): void {
+  const token = csrfTokenOf(source, options);
+  if (ticket === undefined || !csrfTokens.verify(ticket, token)) throw csrfTokenError(token !== undefined);
+}
+
+function csrfTokenError(hasToken: boolean): CsrfError {
   return new CsrfError(
     hasToken
       ? "its token is of another session, or from before a login. Load the page again"

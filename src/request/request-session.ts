@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import { type Changes, NO_CHANGES, type TermChanges, type Update } from "../commit/merge.ts";
 import type { Events } from "../events.ts";
 import type { Lease } from "../locking/lease.ts";
+import { checkCanStamp } from "../owners/stamp.ts";
 import { checkedClient } from "../records/client.ts";
 import { checkedOwner } from "../records/owner-hash.ts";
 import type { LoadedRecord } from "../records/record-store.ts";
@@ -25,13 +26,16 @@ import type {
 import type { Duration } from "../util/duration.ts";
 import { checkNames } from "../util/option-names.ts";
 import { checkOrigins } from "../util/origins.ts";
+import { openAccounts } from "./accounts.ts";
+import { checkMode } from "./check-mode.ts";
 import type { SessionContext } from "./context.ts";
 import { cookieParts } from "./cookie-parts.ts";
+import { checkCsrfToken, csrfTokenDecides } from "./csrf.ts";
 import { dataProxy } from "./data-proxy.ts";
 import { refuseAssignments, withCallback } from "./express-session-habits.ts";
 import { keptKeys, ttlOf } from "./key-options.ts";
 import { isProduction, lateKeys, warnOfLateChange } from "./late-changes.ts";
-import { isFreshIn, type OnceCall, type OnceRequest } from "./once.ts";
+import { isFreshIn, type OnceCall, type OnceRequest, onceRequest } from "./once.ts";
 import { endsWithAnother, isFresh, staleError, withAuthentication, withLifetime, withStamp } from "./own-terms.ts";
 import { checkWritable, modeError, notDataError } from "./request-errors.ts";
 import type { RequestInfo } from "./request-info.ts";
@@ -112,7 +116,7 @@ export class RequestSession implements AdapterSession {
 
   async once(key: string, make: (former: unknown) => unknown, options: OnceOptions): Promise<unknown> {
     this.#checkWritable();
-    const request = this.#state.onceRequest(key, make, options);
+    const request = onceRequest(this.#state.context, key, make, options);
     const known = this.get(key);
     if (isFreshIn(this.#state.record, known, request)) return known;
     const call = await this.#inOrder(() => this.#beginOnce(request));
@@ -160,8 +164,8 @@ export class RequestSession implements AdapterSession {
   set owner(owner: string | OwnerWithStamp | undefined) {
     this.#checkWritable();
     const [next, stamp] = checkedOwner(owner);
-    if (stamp !== undefined) this.#state.checkCanStamp();
-    const { record } = this.#state;
+    const { context, record } = this.#state;
+    if (stamp !== undefined) checkCanStamp(context.store, "A security stamp");
     // A session that lives has its owner's stamp: a middleware that sets it with each request costs nothing.
     const isRepeated = stamp !== undefined && next === record?.owner && record?.terms?.isStamped === true;
     if (isRepeated) repeatedStamps.set(this, stamp);
@@ -170,7 +174,7 @@ export class RequestSession implements AdapterSession {
     // One user's cards must not be shown to the next one who logs in.
     if (former !== undefined && next !== undefined && next !== former) this.#keys.clearForOwner();
     if (next !== undefined && next !== former && endsWithAnother(this.#state.record, this.#terms)) {
-      this.#terms = withLifetime(this.#terms, false, this.#state.lifetimes);
+      this.#terms = withLifetime(this.#terms, false, context);
     }
     this.#owner = next;
   }
@@ -180,7 +184,7 @@ export class RequestSession implements AdapterSession {
     const owner = this.#owner;
     if (owner === undefined) return undefined;
     const isNow = this.#terms?.isAuthenticated === true || owner !== this.#state.record?.owner;
-    return isNow ? this.#state.clock.now() : this.#state.record?.terms?.authenticatedAt;
+    return isNow ? this.#state.context.clock.now() : this.#state.record?.terms?.authenticatedAt;
   }
 
   reauthenticated(): void {
@@ -189,7 +193,7 @@ export class RequestSession implements AdapterSession {
   }
 
   isFresh(maxAge: Duration): boolean {
-    return isFresh(this.authenticatedAt, maxAge, this.#state.clock);
+    return isFresh(this.authenticatedAt, maxAge, this.#state.context.clock);
   }
 
   requireFresh(maxAge: Duration): void {
@@ -199,26 +203,28 @@ export class RequestSession implements AdapterSession {
   csrfToken(): string {
     this.#isUsed = true;
     // Without a cookie there would be nothing to check it by.
-    if (this.#state.isNew && this.#state.storeIsUp) {
+    if (this.#state.isNew && this.#state.info.storeIsDown !== true) {
       this.#checkWritable();
       wantedSessions.add(this);
     }
-    return this.#state.csrfToken();
+    return this.#state.context.csrfTokens.issue(this.#state.ticketToBe());
   }
 
   checkCsrf(options: CsrfOptions = {}): void {
     checkNames("checkCsrf()", options, { body: true, query: true, origins: true });
-    if (this.csrfTokenDecides(options)) this.#state.checkCsrfToken(options);
+    if (!this.csrfTokenDecides(options)) return;
+    const { context, info, isNew, ticket } = this.#state;
+    checkCsrfToken(context, info, isNew ? undefined : ticket, options);
   }
 
   csrfTokenDecides({ origins = [] }: Pick<CsrfOptions, "origins"> = {}): boolean {
     checkOrigins(origins);
-    return this.#mode !== "off" && this.#state.csrfTokenDecides(origins);
+    return this.#mode !== "off" && csrfTokenDecides(this.#state.info, origins);
   }
 
   persist(lifetime: Duration | PersistOptions | false): void {
     this.#checkWritable();
-    this.#terms = withLifetime(this.#terms, lifetime, this.#state.lifetimes);
+    this.#terms = withLifetime(this.#terms, lifetime, this.#state.context);
   }
 
   get client(): SessionClient | undefined {
@@ -233,7 +239,7 @@ export class RequestSession implements AdapterSession {
 
   get accounts(): BrowserAccounts {
     this.#isUsed = true;
-    return this.#state.accounts({ checkWritable: () => this.#checkWritable(), destroy: () => this.destroy() });
+    return openAccounts(this.#state, { checkWritable: () => this.#checkWritable(), destroy: () => this.destroy() });
   }
 
   get id(): string {
@@ -302,7 +308,7 @@ export class RequestSession implements AdapterSession {
     return this.#inOrder(async () => {
       if (this.#state.hasPendingWrite) await this.#resolvePending();
       if (kept !== undefined) this.#keys.keepOnly(kept);
-      const { legacy } = this.#state;
+      const { legacy } = this.#state.info;
       // Without an await its turn is the one that the call had among others of the session.
       if (legacy !== undefined) {
         const link = await legacy.renew(this.#state.record, this.#state.id, this.#present());
@@ -331,7 +337,7 @@ export class RequestSession implements AdapterSession {
   #destroy(): Promise<void> {
     this.#checkWritable();
     return this.#inOrder(async () => {
-      const { legacy } = this.#state;
+      const { legacy } = this.#state.info;
       if (legacy !== undefined) await legacy.end(this.#state.record);
       await this.#state.destroy();
       this.discard();
@@ -349,7 +355,7 @@ export class RequestSession implements AdapterSession {
   commit(): string[] | Promise<string[]>;
   commit(form: "parts"): CookieParts[] | Promise<CookieParts[]>;
   commit(form?: "parts"): string[] | Promise<string[]> | CookieParts[] | Promise<CookieParts[]> {
-    const cookies = this.#state.legacy === undefined ? this.#commitInOrder() : this.#commitWithCopy();
+    const cookies = this.#state.info.legacy === undefined ? this.#commitInOrder() : this.#commitWithCopy();
     if (form !== "parts") return cookies;
     return Array.isArray(cookies)
       ? cookies.map(cookieParts)
@@ -358,7 +364,7 @@ export class RequestSession implements AdapterSession {
 
   changeMode(mode: Mode): Promise<void> | undefined {
     if (mode === this.#mode || this.#mode === "off") return undefined;
-    this.#state.checkMode(mode);
+    checkMode(this.#state.context, mode);
     const current = this.#mode;
     if (this.#isClosed) throw modeError(mode, "its session is committed");
     if (this.#state.hasPendingWrite || this.#hasChanges()) throw modeError(mode, "it has written to its session");
@@ -382,7 +388,7 @@ export class RequestSession implements AdapterSession {
   }
 
   get watchesLateChanges(): boolean {
-    const isWatched = !isProduction() || this.#state.events.hasListeners("lateChange");
+    const isWatched = !isProduction() || this.#state.context.events.hasListeners("lateChange");
     return isWatched && this.#keys.holdsObjects;
   }
 
@@ -391,8 +397,8 @@ export class RequestSession implements AdapterSession {
     const keys = lateKeys(this.#keys, this.#state.record, committedChanges.get(this));
     committedChanges.delete(this);
     if (keys.length === 0) return;
-    const { events, id } = this.#state;
-    events.emit("lateChange", { id, keys });
+    const { context, id } = this.#state;
+    context.events.emit("lateChange", { id, keys });
     if (!isProduction()) warnOfLateChange(id, keys, this.#mode === "readonly");
   }
 
@@ -404,13 +410,13 @@ export class RequestSession implements AdapterSession {
 
   /** True if these events are those of its sessions. */
   isOf(events: Events): boolean {
-    return this.#state.events === events;
+    return this.#state.context.events === events;
   }
 
   /** A session has a copy in another package, from its first write on, which is brought up to date after each commit. */
   async #commitWithCopy(): Promise<string[]> {
     const state = this.#state;
-    const legacy = state.legacy!;
+    const legacy = state.info.legacy!;
     const isWritable = !this.#isClosed && this.#mode !== "readonly" && !state.isGone;
     if (isWritable && legacy.needsCopy(state.record) && (!state.isNew || this.#hasChanges())) {
       const link = await legacy.begin(state.id, this.#present());

@@ -14,17 +14,22 @@ export type TicketAction = "issue" | "clear" | undefined;
 
 const NO_COOKIES: string[] = [];
 
-/** The `Set-Cookie` values for a session in its present state. */
+/** The `Set-Cookie` values for a session in its present state. `next` is the ticket that replaces the browser's, if that is due. */
 export function responseCookies(
   context: SessionContext,
   info: RequestInfo,
   action: TicketAction,
   ticket: Ticket | undefined,
+  next: Ticket | undefined,
   record: SessionRecord | undefined,
   expiry: SessionExpiry,
 ): string[] {
   const { cookie, countsRevisions, sealedCookie } = context;
   if (info.usesHeader) return NO_COOKIES;
+  if (next !== undefined) {
+    action = "issue";
+    ticket = next;
+  }
   const revisions = countsRevisions ? revisionCookiesFor(context, info, action, ticket, record) : NO_COOKIES;
   if (sealedCookie?.hasChanged) action = "issue";
   if (action === undefined) return revisions;
@@ -40,11 +45,16 @@ export function ticketHeader(
   info: RequestInfo,
   action: TicketAction,
   ticket: Ticket | undefined,
+  next: Ticket | undefined,
 ): TicketHeader | undefined {
   const { transport, sealedCookie } = context;
   if (transport === undefined) return undefined;
   const name = transport.header;
   if (!info.usesHeader) return { name, value: undefined };
+  if (next !== undefined) {
+    action = "issue";
+    ticket = next;
+  }
   if (sealedCookie?.hasChanged) action = "issue";
   if (action === undefined) return { name, value: undefined };
   return { name, value: headerValue(transport, action === "clear" ? "" : ticketText(context, ticket!)) };

@@ -8,10 +8,8 @@ import { wasRegenerated } from "../commit/regeneration-marker.ts";
 import { updateRecord, updateRecordSync } from "../commit/update.ts";
 import type { Ticket } from "../cookies/ticket.ts";
 import { StoreError } from "../errors.ts";
-import type { Events } from "../events.ts";
 import type { Lease } from "../locking/lease.ts";
-import { checkCanStamp } from "../owners/stamp.ts";
-import { type Clock, SessionExpiry } from "../records/expiry.ts";
+import { SessionExpiry } from "../records/expiry.ts";
 import { resolveWrite } from "../records/indeterminate-write.ts";
 import type { SessionRecord } from "../records/record.ts";
 import {
@@ -23,17 +21,13 @@ import {
 } from "../records/record-store.ts";
 import { reseal } from "../records/renew-on-open.ts";
 import { hasNextTicket, serialToGive } from "../records/ticket-age.ts";
-import type { CsrfOptions, Mode, OnceOptions, TicketHeader } from "../session.ts";
+import type { TicketHeader } from "../session.ts";
 import type { Version } from "../store.ts";
-import type { RequestTakeover } from "../takeover/request-takeover.ts";
-import { Accounts, type ActiveSession } from "./accounts.ts";
+import { accountsOf } from "./accounts.ts";
 import { admitRegenerated, needsAdmission, storeWithLeave } from "./admission.ts";
-import { checkMode } from "./check-mode.ts";
 import type { SessionContext } from "./context.ts";
-import { csrfTokenDecides, csrfTokenError, csrfTokenOf } from "./csrf.ts";
 import { endRegenerated } from "./end-regenerated.ts";
-import { OnceCall, type OnceRequest, onceRequest } from "./once.ts";
-import type { LifetimeContext } from "./own-terms.ts";
+import { OnceCall, type OnceRequest } from "./once.ts";
 import { PendingWrite, pendingEnded, pendingLostLease, pendingRepeats } from "./pending-write.ts";
 import type { Renewable } from "./renewals.ts";
 import { detachedError, endedError, storeIsDownError } from "./request-errors.ts";
@@ -42,9 +36,6 @@ import { responseCookies, type TicketAction, ticketHeader } from "./response-coo
 import { takeLease } from "./take-lease.ts";
 
 const NO_COOKIES: string[] = [];
-
-/** The accounts of requests that have asked for them. Outside of the object, since few do. */
-const accountsOf = new WeakMap<SessionState, Accounts>();
 
 /** A session as it is known here: what opens it again. Version and record are there if it is in the store. */
 export interface SessionHandle {
@@ -60,8 +51,8 @@ export class SessionState implements Renewable, UnreadableReport {
   dueAt = 0;
   before: Renewable | undefined;
   after: Renewable | undefined;
-  readonly #context: SessionContext;
-  readonly #info: RequestInfo;
+  readonly context: SessionContext;
+  readonly info: RequestInfo;
   /** In exclusive mode, until it is released. */
   #lease: Lease | undefined;
   #expiry: SessionExpiry;
@@ -76,8 +67,8 @@ export class SessionState implements Renewable, UnreadableReport {
   #pending: PendingWrite | undefined;
 
   constructor(context: SessionContext, info: RequestInfo, loaded: LoadedRecord | undefined, lease: Lease | undefined) {
-    this.#context = context;
-    this.#info = info;
+    this.context = context;
+    this.info = info;
     this.#lease = lease;
     this.#ticket = loaded?.ticket;
     this.#record = loaded?.record;
@@ -88,35 +79,18 @@ export class SessionState implements Renewable, UnreadableReport {
     if (loaded !== undefined && lease === undefined) this.startRenewing();
   }
 
-  get events(): Events {
-    return this.#context.events;
-  }
-
-  get legacy(): RequestTakeover | undefined {
-    return this.#info.legacy;
-  }
-
   get ticket(): Ticket | undefined {
     return this.#ticket;
   }
 
-  get clock(): Clock {
-    return this.#context.clock;
-  }
-
-  /** @throws CapabilityError if the session can't have a security stamp. */
-  checkCanStamp(): void {
-    checkCanStamp(this.#context.store, "A security stamp");
-  }
-
-  /** The application's timeouts. */
-  get lifetimes(): LifetimeContext {
-    return this.#context;
+  /** What the browser has, or gets. A new session has its ticket from the first call on. */
+  ticketToBe(): Ticket {
+    this.#ticket ??= this.context.signer.issue();
+    return this.#ticket;
   }
 
   get id(): string {
-    this.#ticket ??= this.#context.signer.issue();
-    return this.#ticket.key;
+    return this.ticketToBe().key;
   }
 
   get record(): SessionRecord | undefined {
@@ -135,8 +109,8 @@ export class SessionState implements Renewable, UnreadableReport {
   /** Undefined if the session has ended. */
   get handle(): SessionHandle | undefined {
     if (this.#isGone) return undefined;
-    const { mode } = this.#info;
-    return { context: this.#context, mode, ticket: this.#ticket, record: this.#record, version: this.#version };
+    const { mode } = this.info;
+    return { context: this.context, mode, ticket: this.#ticket, record: this.#record, version: this.#version };
   }
 
   get createdAt(): number {
@@ -148,20 +122,20 @@ export class SessionState implements Renewable, UnreadableReport {
   }
 
   reportUnreadable(key: string, error: unknown): void {
-    this.events.emit("unreadable", { id: this.id, key, error });
+    this.context.events.emit("unreadable", { id: this.id, key, error });
   }
 
   /** The usual case of `write`, at a store that answers synchronously. False: nothing is done, and `write` has to. */
   writeSync(changes: Changes): boolean {
-    if (this.#context.store.sync?.update === undefined || this.#isGone) return false;
-    if (this.#lease !== undefined || this.#info.storeIsDown || this.#endedKeys !== undefined) return false;
-    if (needsAdmission(this.#context, changes)) return false;
-    if (this.#info.isDetached && this.#needsCookieFor(changes)) return false;
-    if (this.#pending !== undefined || !this.#context.clock.isReady) return false;
+    if (this.context.store.sync?.update === undefined || this.#isGone) return false;
+    if (this.#lease !== undefined || this.info.storeIsDown || this.#endedKeys !== undefined) return false;
+    if (needsAdmission(this.context, changes)) return false;
+    if (this.info.isDetached && this.#needsCookieFor(changes)) return false;
+    if (this.#pending !== undefined || !this.context.clock.isReady) return false;
     const cookieIsDue = this.isNew || changes.terms?.lifetime !== undefined || this.#isCookieDue();
     const written = this.isNew
-      ? createRecordSync(this.#context, this.#ticket, this.#builder(changes))
-      : updateRecordSync(this.#context, this.#ticket!, this.#base(), this.#builder(changes));
+      ? createRecordSync(this.context, this.#ticket, this.#builder(changes))
+      : updateRecordSync(this.context, this.#ticket!, this.#base(), this.#builder(changes));
     if (written === undefined) return false;
     this.#ticket = written.ticket;
     if (cookieIsDue) this.#cookie = "issue";
@@ -175,17 +149,17 @@ export class SessionState implements Renewable, UnreadableReport {
    */
   async write(changes: Changes, isLast: boolean): Promise<boolean> {
     this.#checkStore();
-    if (this.#info.isDetached && this.#needsCookieFor(changes)) {
+    if (this.info.isDetached && this.#needsCookieFor(changes)) {
       await this.release();
       throw detachedError("changed");
     }
-    if (this.#isGone || (this.#endedKeys && (await wasRegenerated(this.#context.store, this.#endedKeys)))) {
+    if (this.#isGone || (this.#endedKeys && (await wasRegenerated(this.context.store, this.#endedKeys)))) {
       this.#markGone();
       return false;
     }
     let written: RecordVersion | undefined;
     if (this.isNew) {
-      const ready = this.#context.clock.ready();
+      const ready = this.context.clock.ready();
       if (ready !== undefined) await ready;
       this.#expiry.restart();
       const created = await this.#create(changes);
@@ -203,8 +177,8 @@ export class SessionState implements Renewable, UnreadableReport {
       if (changes.terms?.lifetime !== undefined || this.#isCookieDue()) this.#cookie = "issue";
       try {
         const update = () => this.#update(this.#builder(changes), isLast);
-        written = await (needsAdmission(this.#context, changes)
-          ? storeWithLeave(this.#context, changes, this.#record, this.id, update)
+        written = await (needsAdmission(this.context, changes)
+          ? storeWithLeave(this.context, changes, this.#record, this.id, update)
           : update());
       } catch (error) {
         this.#pending = PendingWrite.after(error, changes, this.#pending);
@@ -217,55 +191,11 @@ export class SessionState implements Renewable, UnreadableReport {
     return written !== undefined;
   }
 
-  /** The accounts of the browser. @throws CapabilityError, CoatcheckError */
-  accounts(session: Omit<ActiveSession, "active">): Accounts {
-    const known = accountsOf.get(this);
-    if (known !== undefined) return known;
-    const state = this;
-    const accounts = new Accounts(this.#context, this.#info, {
-      ...session,
-      get active() {
-        const loaded = state.#loaded;
-        return loaded && { ...loaded, ticket: state.#nextTicket() ?? loaded.ticket };
-      },
-    });
-    accountsOf.set(this, accounts);
-    return accounts;
-  }
-
-  /** False if the session can't be stored by this request. */
-  get storeIsUp(): boolean {
-    return this.#info.storeIsDown !== true;
-  }
-
-  /** A token for the ticket that the browser has, or gets. */
-  csrfToken(): string {
-    this.#ticket ??= this.#context.signer.issue();
-    return this.#context.csrfTokens.issue(this.#ticket);
-  }
-
-  /** True if a token has to decide. @throws CsrfError */
-  csrfTokenDecides(origins: readonly string[]): boolean {
-    // No page of another site can set the header that has the ticket.
-    return !this.#info.usesHeader && csrfTokenDecides(this.#info.source, origins);
-  }
-
-  /** @throws CsrfError unless the request has a token of this session, which the browser has. */
-  checkCsrfToken(options: CsrfOptions): void {
-    const token = csrfTokenOf(this.#info.source, options);
-    if (this.isNew || !this.#context.csrfTokens.verify(this.#ticket!, token)) throw csrfTokenError(token !== undefined);
-  }
-
-  /** @throws OptionError, CapabilityError */
-  onceRequest(key: string, make: (former: unknown) => unknown, options: OnceOptions): OnceRequest {
-    return onceRequest(this.#context, key, make, options);
-  }
-
   /** A call of `once` from the present state. @throws CoatcheckError if the session has ended. */
   once(request: OnceRequest): OnceCall {
-    const loaded = this.#loaded;
+    const loaded = this.loaded;
     if (loaded === undefined) throw endedError();
-    return new OnceCall(this.#context, request, loaded, this.#lease);
+    return new OnceCall(this.context, request, loaded, this.#lease);
   }
 
   /** Goes on from what a write beside the request's own has left over `before`; if there were others since, it reads. */
@@ -283,9 +213,9 @@ export class SessionState implements Renewable, UnreadableReport {
   async resolvePending(): Promise<Changes | undefined> {
     const pending = this.#pending!;
     const { sent, changes } = pending.last!;
-    const { inFlight } = this.#context;
+    const { inFlight } = this.context;
     const resolved = await (this.#lease?.resolvePending() ??
-      inFlight.track(resolveWrite(this.#context, this.#ticket!, [sent])));
+      inFlight.track(resolveWrite(this.context, this.#ticket!, [sent])));
     if (resolved === "gone") {
       this.#endedMeanwhile();
       return undefined;
@@ -310,20 +240,15 @@ export class SessionState implements Renewable, UnreadableReport {
     if (this.isNew || this.#isGone) return;
     this.#lease?.abandonPending();
     await this.#lease?.resolvePending(); // or a pending write could replace what is read here
-    const newer = await readRecord(this.#context, this.#ticket!);
+    const newer = await readRecord(this.context, this.#ticket!);
     if (newer === undefined) this.#markGone();
     else this.#adopt(newer);
-  }
-
-  /** @throws OptionError if the request can't have this mode. */
-  checkMode(mode: Mode): void {
-    checkMode(this.#context, mode);
   }
 
   /** Takes the session's lease, and goes on from the state under it. @throws LockTimeoutError, QueueFullError, StoreError */
   async lock(): Promise<void> {
     if (this.isNew || this.#isGone) return; // there is nothing to lock
-    const lease = await takeLease(this.#context, this.#info, this.#ticket!);
+    const lease = await takeLease(this.context, this.info, this.#ticket!);
     if (lease === undefined) {
       this.#markGone();
       return;
@@ -332,7 +257,7 @@ export class SessionState implements Renewable, UnreadableReport {
     this.dueAt = 0;
     this.#lease = lease;
     this.#adopt(lease.loaded);
-    this.#expiry = new SessionExpiry(this.#context, lease.loaded);
+    this.#expiry = new SessionExpiry(this.context, lease.loaded);
   }
 
   /** Lets other requests have the session, and goes on among them. */
@@ -347,7 +272,7 @@ export class SessionState implements Renewable, UnreadableReport {
   async regenerate(changes: Changes): Promise<boolean> {
     this.#checkStore();
     if (this.#isGone) return false;
-    if (this.#info.isDetached) throw detachedError("regenerated");
+    if (this.info.isDetached) throw detachedError("regenerated");
     const old = this.#ticket;
     if (old === undefined || this.isNew) {
       this.#ticket = undefined; // not in the store yet: its first ticket will be a new one anyway
@@ -370,14 +295,14 @@ export class SessionState implements Renewable, UnreadableReport {
   async destroy(): Promise<void> {
     this.#checkStore();
     if (this.#ticket !== undefined && !this.isNew) {
-      const { store, events, inFlight } = this.#context;
+      const { store, events, inFlight } = this.context;
       const id = this.#ticket.key;
       const remove = () => inFlight.track(store.delete(id));
       if (await (this.#lease?.end(remove) ?? remove())) events.ended(id, "destroyed", this.#record);
-      else await endRegenerated(this.#context, [id]); // since this request has opened it
+      else await endRegenerated(this.context, [id]); // since this request has opened it
       this.#lease = undefined;
       this.#cookie = "clear";
-    } else if (this.#endedKeys !== undefined && (await endRegenerated(this.#context, this.#endedKeys))) {
+    } else if (this.#endedKeys !== undefined && (await endRegenerated(this.context, this.#endedKeys))) {
       this.#cookie = "clear";
     }
     this.#ticket = undefined;
@@ -386,7 +311,7 @@ export class SessionState implements Renewable, UnreadableReport {
     this.#isGone = false;
     this.#endedKeys = undefined;
     this.abandonPending();
-    this.#expiry = new SessionExpiry(this.#context, undefined);
+    this.#expiry = new SessionExpiry(this.context, undefined);
   }
 
   /**
@@ -402,7 +327,7 @@ export class SessionState implements Renewable, UnreadableReport {
 
   #prolong(isReadonly: boolean): Promise<unknown> | undefined {
     if (this.isNew || this.#isGone) return undefined;
-    if (!this.#info.extend) return this.#lease && this.release();
+    if (!this.info.extend) return this.#lease && this.release();
     if (this.#isCookieDue()) return isReadonly ? this.#extend("issue") : this.write(NO_CHANGES, true);
     const isNoteDue = hasNextTicket(this.#ticket, this.#record);
     if (this.#lease !== undefined) return isNoteDue ? this.write(NO_CHANGES, true) : this.release();
@@ -418,12 +343,12 @@ export class SessionState implements Renewable, UnreadableReport {
 
   /** From now on the session's life is extended while it is open. */
   startRenewing(): void {
-    if (this.#info.extend) this.#context.renewals.start(this);
+    if (this.info.extend) this.context.renewals.start(this);
   }
 
   /** The request has committed, and needs the session no longer. */
   stopRenewing(): void {
-    this.#context.renewals.stop(this);
+    this.context.renewals.stop(this);
   }
 
   /** Releases the lease of a session that has not changed, or whose changes can't be kept. */
@@ -433,27 +358,24 @@ export class SessionState implements Renewable, UnreadableReport {
 
   /** The `Set-Cookie` values that the response has to carry. */
   cookies(): string[] {
-    const own = this.#isGone ? NO_COOKIES : this.#ownCookies();
-    const cookies = accountsOf.get(this)?.cookies(own) ?? own;
-    const { legacy } = this.#info;
+    const { context, info } = this;
+    const own = this.#isGone
+      ? NO_COOKIES
+      : responseCookies(context, info, this.#cookie, this.#ticket, this.nextTicket(), this.#record, this.#expiry);
+    const cookies = accountsOf(this)?.cookies(own) ?? own;
+    const { legacy } = info;
     return legacy === undefined || this.#isGone ? cookies : [...cookies, ...legacy.cookies];
-  }
-
-  #ownCookies(): string[] {
-    const next = this.#nextTicket();
-    const action = next === undefined ? this.#cookie : "issue";
-    return responseCookies(this.#context, this.#info, action, next ?? this.#ticket, this.#record, this.#expiry);
   }
 
   /** What the response carries in the cookies' place. Undefined: the client keeps cookies. */
   ticketHeader(): TicketHeader | undefined {
-    if (this.#isGone) return ticketHeader(this.#context, this.#info, undefined, this.#ticket);
-    const next = this.#nextTicket();
-    return ticketHeader(this.#context, this.#info, next === undefined ? this.#cookie : "issue", next ?? this.#ticket);
+    const { context, info } = this;
+    if (this.#isGone) return ticketHeader(context, info, undefined, this.#ticket, undefined);
+    return ticketHeader(context, info, this.#cookie, this.#ticket, this.nextTicket());
   }
 
   #update(builder: RecordBuilder, isLast: boolean): Promise<RecordVersion | undefined> {
-    const context = this.#context;
+    const context = this.context;
     const ticket = this.#ticket!;
     if (this.#lease !== undefined) return isLast ? this.#takeLease()!.finish(builder) : this.#lease.write(builder);
     return context.commits.write(ticket.key, this.#base(), builder, (base, builder) =>
@@ -462,14 +384,14 @@ export class SessionState implements Renewable, UnreadableReport {
   }
 
   #create(changes: Changes): Promise<CreatedRecord | undefined> {
-    const { inFlight } = this.#context;
-    const create = () => inFlight.track(createRecord(this.#context, this.#ticket, this.#builder(changes)));
-    if (!needsAdmission(this.#context, changes)) return create();
-    return storeWithLeave(this.#context, changes, undefined, this.id, create, ({ ticket }) => ticket.key);
+    const { inFlight } = this.context;
+    const create = () => inFlight.track(createRecord(this.context, this.#ticket, this.#builder(changes)));
+    if (!needsAdmission(this.context, changes)) return create();
+    return storeWithLeave(this.context, changes, undefined, this.id, create, ({ ticket }) => ticket.key);
   }
 
   async #regenerate(old: Ticket, changes: Changes): Promise<CreatedRecord | undefined> {
-    const context = this.#context;
+    const context = this.context;
     const builder = this.#builder({ ...changes, terms: { ...changes.terms, hasNewTicket: true } });
     const admit = admitRegenerated(context, changes);
     let created: CreatedRecord | undefined;
@@ -488,7 +410,7 @@ export class SessionState implements Renewable, UnreadableReport {
   /** @throws StoreError if these changes could be applied twice. */
   async #checkPending(pending: PendingWrite, changes: Changes, isLast: boolean): Promise<void> {
     const isLeased = this.#lease !== undefined;
-    const repeated = pending.repeatedKeys(changes, this.#context.rules);
+    const repeated = pending.repeatedKeys(changes, this.context.rules);
     if (!isLeased && repeated.length === 0) return;
     if (isLast) await this.release();
     throw isLeased ? pendingLostLease() : pendingRepeats(repeated);
@@ -496,7 +418,7 @@ export class SessionState implements Renewable, UnreadableReport {
 
   async #extend(cookie?: "issue"): Promise<void> {
     const expiresAt = this.#expiry.latest();
-    const { store, inFlight } = this.#context;
+    const { store, inFlight } = this.context;
     if (await inFlight.track(store.touch(this.#ticket!.key, expiresAt))) this.#expiry.extendTo(expiresAt);
     else this.#isGone = true;
     this.#cookie ??= cookie;
@@ -504,7 +426,7 @@ export class SessionState implements Renewable, UnreadableReport {
 
   async #reseal(): Promise<void> {
     const loaded = { ...this.#base(), ticket: this.#ticket!, expiresAt: this.#expiry.expiresAt };
-    const renewed = await this.#context.inFlight.track(reseal(this.#context, loaded, this.#expiry));
+    const renewed = await this.context.inFlight.track(reseal(this.context, loaded, this.#expiry));
     if (renewed === loaded) return this.#extend(); // another request has written, or holds the session
     if (renewed === undefined) this.#isGone = true;
     else if (this.#version === loaded.version) {
@@ -515,7 +437,7 @@ export class SessionState implements Renewable, UnreadableReport {
   }
 
   /** Undefined: the session is not in the store, or has ended. */
-  get #loaded(): LoadedRecord | undefined {
+  get loaded(): LoadedRecord | undefined {
     if (this.isNew || this.#isGone) return undefined;
     return { ...this.#base(), ticket: this.#ticket!, expiresAt: this.#expiry.expiresAt };
   }
@@ -526,14 +448,14 @@ export class SessionState implements Renewable, UnreadableReport {
 
   #builder(changes: Changes): RecordBuilder {
     const sendsCookie = this.#cookie === "issue" || changes.terms?.lifetime !== undefined || this.#isCookieDue();
-    return recordBuilder(this.#context, changes, this.#expiry, sendsCookie, this.#ticket);
+    return recordBuilder(this.context, changes, this.#expiry, sendsCookie, this.#ticket);
   }
 
   /** The ticket that replaces the browser's, if that is due. */
-  #nextTicket(): Ticket | undefined {
-    if (this.#record === undefined || !this.#info.extend) return undefined;
-    const serial = serialToGive(this.#context, this.#ticket!, this.#record);
-    return serial === undefined ? undefined : this.#context.signer.renewed(this.#ticket!, serial);
+  nextTicket(): Ticket | undefined {
+    if (this.#record === undefined || !this.info.extend) return undefined;
+    const serial = serialToGive(this.context, this.#ticket!, this.#record);
+    return serial === undefined ? undefined : this.context.signer.renewed(this.#ticket!, serial);
   }
 
   /** Goes on from the state that a write left. */
@@ -555,7 +477,7 @@ export class SessionState implements Renewable, UnreadableReport {
   #markGone(): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    this.#context.events.emit("gone", { id: this.id });
+    this.context.events.emit("gone", { id: this.id });
     this.release();
   }
 
@@ -568,14 +490,14 @@ export class SessionState implements Renewable, UnreadableReport {
 
   /** True if a write is of no use unless the browser gets a cookie. */
   #needsCookieFor({ terms }: Changes): boolean {
-    return this.isNew || this.#context.store.inCookie === true || terms?.lifetime !== undefined;
+    return this.isNew || this.context.store.inCookie === true || terms?.lifetime !== undefined;
   }
 
   #isCookieDue(): boolean {
-    return this.#info.isDetached !== true && this.#expiry.isCookieDue(this.#record);
+    return this.info.isDetached !== true && this.#expiry.isCookieDue(this.#record);
   }
 
   #checkStore(): void {
-    if (this.#info.storeIsDown) throw storeIsDownError();
+    if (this.info.storeIsDown) throw storeIsDownError();
   }
 }

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { describesBody } from "../../src/adapters/body-headers.ts";
 import { session as fetchSession } from "../../src/adapters/fetch.ts";
 import { nextSessions } from "../../src/adapters/next.ts";
-import { describesBody } from "../../src/adapters/session-headers.ts";
 import { createSessions, OptionError } from "../../src/index.ts";
 import { SECRET, watched } from "../support/stores.ts";
 

@@ -1,7 +1,7 @@
 // Errors of sessions as Elysia shows them.
 
+import { describesBody } from "../body-headers.ts";
 import { isCoatcheckError, shownError, statusOf } from "../error-response.ts";
-import { describesBody } from "../session-headers.ts";
 
 /** What a context says of the response that Elysia makes. */
 export interface ResponseSettings {

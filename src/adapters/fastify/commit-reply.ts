@@ -2,9 +2,10 @@
 
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { AdapterSession } from "../../index.ts";
+import { describesBody } from "../body-headers.ts";
 import { shownError } from "../error-response.ts";
 import { replacedSessionError } from "../property-errors.ts";
-import { describesBody, setSessionHeaders } from "../session-headers.ts";
+import { setSessionHeaders } from "../session-headers.ts";
 import { fieldsOf } from "./registration.ts";
 
 /** Commits the session of a request, and sets its headers in the reply. Undefined: nothing has to be waited for. */

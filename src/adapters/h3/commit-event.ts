@@ -1,11 +1,12 @@
 // Commits the session of an event of h3, and sets its headers in the response.
 
 import type { H3Core, H3Event } from "h3";
+import { describesBody } from "../body-headers.ts";
 import type { CommittedSession } from "../commit-response.ts";
 import { copyOf } from "../copy-response.ts";
 import { isAnswer } from "../error-response.ts";
 import { setResponseHeaders } from "../response-headers.ts";
-import { describesBody, type SessionUse } from "../session-headers.ts";
+import type { SessionUse } from "../session-headers.ts";
 
 /** Commits the session of an event that ends with a value or an error. Returns what takes the place of the value. */
 export async function commitEvent(event: H3Event, session: CommittedSession, value: unknown): Promise<unknown> {

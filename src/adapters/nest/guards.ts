@@ -3,7 +3,7 @@
 import type { CanActivate } from "@nestjs/common";
 import type { AdapterSession, Mode } from "../../index.ts";
 import { type CsrfCheckOptions, csrfCheck } from "../csrf.ts";
-import { changeModeThen } from "../open-session.ts";
+import { changeMode } from "../open-session.ts";
 import { checkAdapterOptions, PROPERTY_NAMES } from "../options.ts";
 
 /**
@@ -13,13 +13,12 @@ import { checkAdapterOptions, PROPERTY_NAMES } from "../options.ts";
 export function sessionMode(mode: Mode, property = "session"): CanActivate {
   checkAdapterOptions({ mode, property }, PROPERTY_NAMES);
   return {
-    canActivate: (context) =>
-      new Promise((resolve, reject) => {
-        const request = context.switchToHttp().getRequest() as Record<string, AdapterSession | undefined>;
-        const session = request[property];
-        if (session === undefined) resolve(true);
-        else changeModeThen(session, mode, (error) => (error === undefined ? resolve(true) : reject(error)));
-      }),
+    canActivate: async (context) => {
+      const request = context.switchToHttp().getRequest() as Record<string, AdapterSession | undefined>;
+      const session = request[property];
+      if (session !== undefined) await changeMode(session, mode);
+      return true;
+    },
   };
 }
 
