@@ -1,16 +1,17 @@
 // The commands, each as a user runs it.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { createSessions } from "../../src/index.ts";
 import { file } from "../../src/stores/file/index.ts";
 import { redis } from "../../src/stores/redis/index.ts";
-import { tempDir } from "../servers/process.ts";
+import { tempDir, waitFor } from "../servers/process.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { beginSessions, coatcheck, SECRET, sendCommand } from "./cli.ts";
+import { beginSessions, coatcheck, program, SECRET, sendCommand } from "./cli.ts";
 
 let cwd: string;
 beforeEach(() => {
@@ -355,6 +356,56 @@ describe("on a store", () => {
     const again = await move("backup", server.url);
     assert.equal(again.code, 1);
     assert.match(again.stderr, /still in the old store/);
+  });
+
+  test("migrate says how many sessions the new store refuses, and they stay", async () => {
+    const from = file({ path: join(cwd, "sessions") });
+    await beginSessions(from, 2);
+    await from.close();
+    const module = new URL("../../src/stores/file/index.ts", import.meta.url).href;
+    writeFileSync(
+      join(cwd, "small.mjs"),
+      `import { file } from ${JSON.stringify(module)};
+      export default (options) => {
+        const store = file(options);
+        const create = async (key, session) => {
+          if (session.value.length > 40) throw new Error("too large");
+          return store.create(key, session);
+        };
+        return { ...store, create };
+      };`,
+    );
+    const provider = { name: "small", type: "./small.mjs", options: { path: join(cwd, "small") } };
+    const config = { mode: "Custom", customProvider: "small", providers: [provider], secret: SECRET };
+    writeFileSync(join(cwd, "small.json"), JSON.stringify(config));
+    const args = ["migrate", "--from", `file:${join(cwd, "sessions")}`, "--to", "small.json"];
+    const { code, stderr } = await coatcheck(args, { cwd });
+    assert.equal(code, 1);
+    assert.match(stderr, /2 sessions could not be moved: session [\w-]+ could not be moved/);
+    const stats = await coatcheck(["stats", "--store", `file:${join(cwd, "sessions")}`, "--json"], { cwd });
+    assert.equal(json(stats.stdout).sessions, 2);
+  });
+
+  test("migrate stops at Ctrl+C, and goes on where it was", async () => {
+    await command("FLUSHALL");
+    const from = file({ path: join(cwd, "sessions") });
+    await beginSessions(from, 40);
+    await from.close();
+    const args = ["migrate", "--from", `file:${join(cwd, "sessions")}`, "--to", server.url];
+    // One batch, and then a pause of many seconds.
+    const child = spawn(process.execPath, [program, ...args, "--per-second", "0.2"], { cwd });
+    let stderr = "";
+    child.stderr.on("data", (data) => (stderr += data));
+    const ended = once(child, "exit");
+    await waitFor("the first sessions", async () => Number(await command("DBSIZE")) >= 16);
+    child.kill("SIGINT");
+    assert.deepEqual(await ended, [1, null], stderr);
+    assert.match(stderr, /stopped\. Run the same command again to go on/);
+    const { code, stdout } = await coatcheck([...args, "--json"], { cwd });
+    assert.equal(code, 0);
+    const { moved, left, arrived } = json(stdout);
+    assert.deepEqual([left, arrived], [0, 40]);
+    assert.ok(moved <= 24, String(moved));
   });
 
   test("a server that is down is one line", async () => {

@@ -229,8 +229,14 @@ describe("MariaDB", () => {
 
   test("whose table lacks an index", async () => {
     await connection.query(mysqlSchema({ table: "slow" }));
-    await connection.query("DROP INDEX owner ON slow");
-    await assertFault(on("slow"), "mysql-index", "warning");
+    for (const column of ["owner", "expires_at"]) {
+      await connection.query(`DROP INDEX ${column} ON slow`);
+      const faults = await assertFault(on("slow"), "mysql-index", "warning");
+      // What it says is to be pasted.
+      await connection.query(faults.find(({ check }) => check === "mysql-index")!.fix!);
+      await assertWell(on("slow"));
+      await connection.query(`ALTER TABLE slow RENAME INDEX coatcheck_${column} TO ${column}`);
+    }
   });
 
   test("whose table has an engine that locks all of it", async () => {
@@ -244,6 +250,15 @@ describe("MariaDB", () => {
     await connection.query(mysqlSchema({ table: "unswept" }));
     await connection.query("INSERT INTO unswept SELECT seq, 1, 1000, NULL, '' FROM seq_1_to_2000");
     await assertFault(on("unswept"), "mysql-unswept", "warning");
+  });
+
+  test("that refuses writes", async () => {
+    await connection.query("SET GLOBAL read_only = 1");
+    try {
+      await assertFault(on("well"), "mysql-read-only", "error");
+    } finally {
+      await connection.query("SET GLOBAL read_only = 0");
+    }
   });
 
   test("that takes small packets only", async () => {
@@ -321,6 +336,23 @@ describe("settings", () => {
     });
   }
 
+  const well: [name: string, json: object, site: string][] = [
+    ["a Secure cookie on this machine", {}, "http://localhost:3000"],
+    ["a cookie for plain http on a site without https", { cookie: { secure: false } }, "http://shop.example.com"],
+    ["a cookie for development, on a site with https", { cookie: { secure: "auto" } }, "https://shop.example.com"],
+  ];
+  for (const [name, json, site] of well) {
+    test(`${name} is well`, async () => assertWell(await settings(json, ["--site", site])));
+  }
+
+  test("a cookie's domain fits the site or a part of it, and no longer name", async () => {
+    const found = async (site: string) =>
+      (await examine(await settings({ cookie: { domain: "example.org" } }, ["--site", site]))).named("cookie-domain");
+    assert.equal(await found("https://example.org"), undefined);
+    assert.equal(await found("https://shop.example.org"), undefined);
+    assert.equal((await found("https://badexample.org"))?.severity, "error");
+  });
+
   test("no secret", async () => {
     await assertFault(["--store", `file:${join(cwd, "sessions")}`], "secret", "error", { SESSION_SECRET: undefined });
   });
@@ -329,8 +361,29 @@ describe("settings", () => {
     const path = join(cwd, "open");
     mkdirSync(path);
     await examine(["--store", `file:${path}`]);
-    chmodSync(path, 0o755);
-    await assertFault(["--store", `file:${path}`], "file-access", "error");
+    for (const mode of [0o755, 0o750, 0o701]) {
+      chmodSync(path, mode);
+      await assertFault(["--store", `file:${path}`], "file-access", "error");
+    }
+  });
+
+  test("a store whose clock is behind", async () => {
+    const module = new URL("../../src/stores/file/index.ts", import.meta.url).href;
+    for (const [seconds, severity] of [
+      [10, "warning"],
+      [120, "error"],
+    ] as const) {
+      const type = `./behind-${seconds}.mjs`;
+      writeFileSync(
+        join(cwd, type),
+        `import { file } from ${JSON.stringify(module)};
+        export default (options) => ({ ...file(options), time: async () => Date.now() - ${seconds * 1_000} });`,
+      );
+      const providers = [{ name: "behind", type, options: { path: join(cwd, "behind") } }];
+      const args = await settings({ mode: "Custom", customProvider: "behind", providers, options: undefined });
+      const [fault] = (await assertFault(args, "clock", severity)).filter(({ check }) => check === "clock");
+      assert.match(fault!.what, /^the store's clock is \d+ ms behind this machine's$/);
+    }
   });
 
   test("a store that takes its time", async () => {

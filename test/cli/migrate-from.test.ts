@@ -215,6 +215,26 @@ describe("from express-session", () => {
     );
   });
 
+  test("changes several places of one file, and leaves bundles alone", async () => {
+    const lines = [
+      'import session from "express-session";',
+      'export { Store } from "express-session";',
+      'await import("express-session");',
+    ];
+    const bundle = `require("express-session");${" ".repeat(1_000_000)}`;
+    const folder = project({ "a.mjs": lines.join("\n"), "bundle.js": bundle });
+    const { changes } = await migrate("express-session", folder, "--write");
+    assert.deepEqual(where(changes), ["a.mjs:1", "a.mjs:2", "a.mjs:3"]);
+    assert.equal(text(folder, "a.mjs"), lines.join("\n").replaceAll("express-session", "coatcheck/express-session"));
+    assert.equal(text(folder, "bundle.js"), bundle);
+  });
+
+  test("a long line is shortened", async () => {
+    const call = `require(${JSON.stringify("x".repeat(90))} + process.env.STORE)`;
+    const { byHand } = await migrate("express-session", project({ "a.js": `const session = ${call};\n` }));
+    assert.equal(byHand[0]!.found, `${call.slice(0, 99)}…`);
+  });
+
   test("prints file, line and change", async () => {
     const folder = project({ "a.js": '\nconst session = require("express-session");\nrequire(process.env.STORE);\n' });
     const { code, stdout } = await coatcheckHere(["migrate-from", "express-session", folder]);
@@ -238,12 +258,16 @@ describe("from packages without a drop-in: each place is listed, and nothing is 
           "app.get('/', (req, res) => { req.session.views++; if (req.session.isNew) req.session = null; });",
         ].join("\n"),
         "other.ts": "export const user = (req: any) => req.session!.user as string;\n",
+        "whole.mjs": 'import * as cookies from "cookie-session";\nexport default cookies({ name: "s" });\n',
+        "same.js": "module.exports = (req, other) => { req.session = other; };\n",
       },
       {
         "app.js:1": /docs\/adapters\.md/,
         "app.js:2": /coatcheck\/express/,
         "app.js:3": /req\.session\.data\.views|session\.destroy\(\)/,
         "other.ts:1": /req\.session!\.data\.user/,
+        "whole.mjs:1": /docs\/adapters\.md/,
+        "whole.mjs:2": /coatcheck\/express/,
       },
     ],
     [

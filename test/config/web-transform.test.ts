@@ -139,6 +139,18 @@ describe("a transformation", () => {
     });
   }
 
+  test("RemoveAll leaves none of them", async () => {
+    const provider = (name: string) => `<add name="${name}" type="${REDIS}" host="a" ssl="false"/>`;
+    const base = WEB_CONFIG.replace("<providers>", `<providers>${provider("one")}`);
+    const remove = `<system.web><sessionState customProvider="one" xdt:Transform="SetAttributes(customProvider)"><providers>
+      <add xdt:Transform="RemoveAll"/></providers></sessionState></system.web>`;
+    assert.equal(
+      (await readWebConfig(site({}, base.replace('customProvider="dev"', 'customProvider="one"')), {})).store?.type,
+      "redis",
+    );
+    await assert.rejects(transformed(remove, base), /customProvider is "one"|customProvider/);
+  });
+
   test("is only as large as the prefix of its namespace", async () => {
     const text = `<configuration xmlns:t="http://schemas.microsoft.com/XML-Document-Transform">
       <system.web><sessionState timeout="7" t:Transform="SetAttributes"/></system.web></configuration>`;
@@ -266,15 +278,17 @@ describe("configBuilders", () => {
     }
   });
 
-  test("fill in tokens of connection strings", async () => {
+  test("fill in tokens of connection strings, and leave what no variable has", async () => {
     const path = withBuilder('mode="Token" prefix="SHOP_" stripPrefix="true"', "<appSettings>");
     const text = readFileSync(path, "utf8")
       .replace("<connectionStrings>", '<connectionStrings configBuilders="Env">')
       // biome-ignore lint/suspicious/noTemplateCurlyInString: a token looks like this
-      .replace("localhost:6379", "${HOST}:6379");
+      .replace("localhost:6379", "${HOST}:6379,password=a${HOME_OF_NOBODY}b");
     writeFileSync(path, text);
     const { store } = await readWebConfig(path, { SHOP_HOST: "cache" });
-    assert.equal((store!.options as { host: string }).host, "cache");
+    const { host, accessKey } = store!.options as { host: string; accessKey: string };
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a token looks like this
+    assert.deepEqual([host, accessKey], ["cache", "a${HOME_OF_NOBODY}b"]);
   });
 
   test("of another kind get a warning that names what to set; wrong ones are refused", async () => {

@@ -55,7 +55,9 @@ export function addMigrate(program: Command, output: Output): void {
         });
         progress.end();
         if (result.left > 0) {
-          throw new CliError(`${grouped(result.left)} sessions could not be moved: ${reasonOf(result.error)}`);
+          throw new CliError(
+            `${counted(result.left, "session")} could not be moved: ${reasonOf(result.error).replace(/^coatcheck: /, "")}`,
+          );
         }
         const [left, arrived] = await Promise.all([count(from), count(to)]);
         if (flags.json) output.json({ moved: result.moved, left, arrived });

@@ -64,7 +64,6 @@ export function adviseOnPackages(folder: string): string[] {
   const installed = { ...manifest.dependencies, ...manifest.devDependencies };
   const advice = Object.hasOwn(installed, "coatcheck") ? [] : ["npm install coatcheck"];
   const users = Object.keys(installed).filter((name) => {
-    if (name === FROM) return false;
     const other = readManifest(join(folder, "node_modules", name, "package.json"));
     return other?.peerDependencies?.[FROM] !== undefined || other?.dependencies?.[FROM] !== undefined;
   });

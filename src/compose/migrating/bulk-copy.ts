@@ -53,7 +53,8 @@ export async function copyAll(pair: StorePair, options: CopyOptions = {}): Promi
     const until = performance.now() + (keys.length / perSecond) * 1_000;
     await Promise.all(keys.map(moveOne));
     onProgress({ ...progress });
-    await sleep(Math.max(until - performance.now(), 0), undefined, { signal });
+    const pause = sleep(Math.max(until - performance.now(), 0), undefined, { signal });
+    await pause.catch(() => signal!.throwIfAborted());
   }
 
   for (let round = 1; round <= MAX_ROUNDS; round++) {
