@@ -50,9 +50,11 @@ function tokensOf(grant: Grant) {
   return { access_token, refresh_token: grant.refreshToken, expires_in: LIFETIME_S };
 }
 
-/** Starts it on a free port. Gives its URL. */
+/** Starts it on a free port, for as long as the application runs. Gives its URL. */
 export function startProvider(): Promise<string> {
   return new Promise((resolve) => {
-    serve({ fetch: provider.fetch, port: 0, hostname: "127.0.0.1" }, ({ port }) => resolve(`http://127.0.0.1:${port}`));
+    serve({ fetch: provider.fetch, port: 0, hostname: "127.0.0.1" }, ({ port }) =>
+      resolve(`http://127.0.0.1:${port}`),
+    ).unref();
   });
 }

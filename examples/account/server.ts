@@ -72,9 +72,15 @@ app.post("/accounts/end-all", async (c) => {
   return c.redirect("/", 303);
 });
 
-// For users who are signed in.
+// For users who are signed in, and only in the account whose page has the form: another tab may have switched.
 
-app.use(async (c, next) => (c.var.session.owner === undefined ? c.redirect("/", 303) : next()));
+app.use(async (c, next) => {
+  const { session } = c.var;
+  if (session.owner === undefined) return c.redirect("/", 303);
+  if (c.req.method !== "POST" || (await field(c, "account")) === session.owner) return next();
+  session.flash("notice", "Nothing was changed: the page was another account’s.");
+  return c.redirect("/", 303);
+});
 
 app.post("/accounts/add", (c) => {
   c.var.session.accounts.add(); // the next request has no session: the page asks for a login

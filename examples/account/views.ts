@@ -184,12 +184,14 @@ function passwordForm(action: string, session: UserSession, { label, kind, butto
 }
 
 /**
- * A form with a token, for browsers that do not say where a form comes from. Before the login there is none: a session would
- * have to be stored for it, for everybody who asks for the page. `csrf()` then goes by what the browser says.
+ * A form with its account, and with a token for browsers that do not say where a form comes from. Before the login there is
+ * no token: a session would have to be stored for everybody who asks for the page. `csrf()` then goes by what the browser
+ * says.
  */
 function form(action: string, session: UserSession | undefined, content: Html, kind = ""): Html {
   return html`<form method="post" action="${action}" class="${kind}" data-form="${action.slice(1)}">
-          ${session && html`<input type="hidden" name="_csrf" value="${session.csrfToken()}">`}${content}</form>`;
+          ${session && html`<input type="hidden" name="account" value="${session.owner}"><input type="hidden" name="_csrf" value="${session.csrfToken()}">`}
+          ${content}</form>`;
 }
 
 function page(title: string, content: Html): Html {

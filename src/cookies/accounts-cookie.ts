@@ -1,4 +1,4 @@
-// The accounts cookie: tickets of the other sessions that a browser holds, beside the one that is active.
+// The accounts cookies: tickets of the other sessions that a browser holds, beside the one that is active.
 
 import { cookieText, type Ticket, type TicketSigner } from "./ticket.ts";
 
@@ -9,7 +9,7 @@ export interface SetAside {
   readonly until: number | undefined;
 }
 
-/** The sessions that a browser can hold, the active one included. The cookie then takes less than 500 bytes. */
+/** The sessions that a browser can hold, the active one included. The cookies then take less than 600 bytes. */
 export const MAX_ACCOUNTS = 10;
 
 // A ticket, and `until` in base 36. A client that changes `until` changes how long its own browser keeps the cookie.
@@ -17,7 +17,7 @@ const SEPARATOR = ".";
 const BEFORE_UNTIL = "~";
 const RADIX = 36;
 
-/** What is in the cookie's values, without `active`. `forged`: how many tickets were not made by this application. */
+/** What is in the cookies' values, without `active`. `forged`: how many tickets were not made by this application. */
 export function readAccounts(
   values: readonly string[],
   signer: TicketSigner,
@@ -38,11 +38,9 @@ export function readAccounts(
   return { others: [...others.values()], forged };
 }
 
-/** The cookie's value, and the milliseconds for which the browser keeps it. Undefined: until it closes. */
-export function writeAccounts(others: readonly SetAside[], now: number): { text: string; maxAge: number | undefined } {
-  const text = others.map(
-    ({ ticket, until }) => cookieText(ticket) + (until === undefined ? "" : BEFORE_UNTIL + until.toString(RADIX)),
-  );
-  const latest = Math.max(...others.map(({ until = 0 }) => until * 1000));
-  return { text: text.join(SEPARATOR), maxAge: latest > now ? latest - now : undefined };
+/** The value of a cookie that holds these. */
+export function accountsText(others: readonly SetAside[]): string {
+  return others
+    .map(({ ticket, until }) => cookieText(ticket) + (until === undefined ? "" : BEFORE_UNTIL + until.toString(RADIX)))
+    .join(SEPARATOR);
 }

@@ -45,12 +45,12 @@ export interface SessionCookie {
   issueRevision(text: string, secure: boolean): string;
   /** The `Set-Cookie` value that removes the revision cookie with this digit. */
   clearRevision(digit: string, secure: boolean): string;
-  /** The values of the accounts cookie; see accounts-cookie.ts. */
-  findAccounts(header: string | null | undefined, secure: boolean): string[];
-  /** The `Set-Cookie` value that hands out the accounts cookie. `maxAge` in milliseconds; undefined: as the application's. */
+  /** The values of one of the two accounts cookies: the one that stays when the browser closes, or the other. See accounts-cookie.ts. */
+  findAccounts(header: string | null | undefined, secure: boolean, isKept: boolean): string[];
+  /** The `Set-Cookie` value that hands out an accounts cookie. `maxAge` in milliseconds; undefined: until the browser closes. */
   issueAccounts(text: string, secure: boolean, maxAge: number | undefined): string;
-  /** The `Set-Cookie` value that removes the accounts cookie. */
-  clearAccounts(secure: boolean): string;
+  /** The `Set-Cookie` value that removes an accounts cookie. */
+  clearAccounts(secure: boolean, isKept: boolean): string;
   /** Milliseconds that a cookie lasts in the browser, or undefined: until it closes. */
   readonly maxAge: number | undefined;
   /** The characters that are left for a session in the cookie, beside its name, its ticket and its attributes. */
@@ -85,12 +85,15 @@ export function sessionCookie(options: CookieOptions = {}): SessionCookie {
       clearEnd: `${attributes}; Max-Age=0`,
       revisionStart: `${name}-seen`,
       accountsStart: `${name}-accounts=`,
+      keptAccountsStart: `${name}-accounts-kept=`,
       revisionEnd: attributes,
     };
   }
   const overHttps = style(true);
   const overHttp = style(false);
   const pick = (https: boolean) => ((secure === "auto" ? https : secure) ? overHttps : overHttp);
+  const accountsStart = (https: boolean, isKept: boolean) =>
+    isKept ? pick(https).keptAccountsStart : pick(https).accountsStart;
 
   return {
     find: (header, https) => (header ? findAll(header, pick(https).start) : []),
@@ -102,12 +105,10 @@ export function sessionCookie(options: CookieOptions = {}): SessionCookie {
     findRevisions: (header, https) =>
       header ? findAll(header, pick(https).revisionStart).filter((text) => REVISION.test(text)) : [],
     issueRevision: (text, https) => pick(https).revisionStart + text + pick(https).revisionEnd,
-    findAccounts: (header, https) => (header ? findAll(header, pick(https).accountsStart) : []),
-    issueAccounts(text, https, age = maxAge) {
-      const { accountsStart, attributes } = pick(https);
-      return accountsStart + text + attributes + lifeFor(age);
-    },
-    clearAccounts: (https) => pick(https).accountsStart + pick(https).clearEnd,
+    findAccounts: (header, https, isKept) => (header ? findAll(header, accountsStart(https, isKept)) : []),
+    issueAccounts: (text, https, age) =>
+      accountsStart(https, age !== undefined) + text + pick(https).attributes + lifeFor(age),
+    clearAccounts: (https, isKept) => accountsStart(https, isKept) + pick(https).clearEnd,
     clearRevision: (digit, https) => `${pick(https).revisionStart + digit}=${pick(https).clearEnd}`,
     maxAge,
     // What goes over https is never shorter.

@@ -1,6 +1,6 @@
 // Several accounts in one browser: the sessions that are set aside, and which of all is active in the next request.
 
-import { MAX_ACCOUNTS, readAccounts, type SetAside, writeAccounts } from "../cookies/accounts-cookie.ts";
+import { accountsText, MAX_ACCOUNTS, readAccounts, type SetAside } from "../cookies/accounts-cookie.ts";
 import { cookieHeader } from "../cookies/request-source.ts";
 import type { Ticket } from "../cookies/ticket.ts";
 import { CapabilityError, CoatcheckError } from "../errors.ts";
@@ -34,6 +34,8 @@ class Accounts implements BrowserAccounts {
   #others: readonly SetAside[];
   #next: Next;
   #hasChanged = false;
+  /** Which accounts cookies the browser has: of accounts that stay when it closes (true), and of others. */
+  readonly #presented = new Set<boolean>();
 
   /** @throws CapabilityError, CoatcheckError if the browser can't hold several. */
   constructor(context: SessionContext, info: RequestInfo, session: ActiveSession) {
@@ -47,7 +49,11 @@ class Accounts implements BrowserAccounts {
     this.#info = info;
     this.#session = session;
     const header = info.mode === "off" ? undefined : cookieHeader(info.source);
-    const values = context.cookie.findAccounts(header, info.secure);
+    const values = [false, true].flatMap((isKept) => {
+      const found = context.cookie.findAccounts(header, info.secure, isKept);
+      if (found.length > 0) this.#presented.add(isKept);
+      return found;
+    });
     const { others, forged } = readAccounts(values, context.signer, session.active?.ticket);
     this.#others = others;
     if (forged > 0) context.events.emit("forged", {});
@@ -107,15 +113,27 @@ class Accounts implements BrowserAccounts {
   /** The `Set-Cookie` values of the response. `own`: those of the request's session. */
   cookies(own: string[]): string[] {
     if (!this.#hasChanged) return own;
-    const { cookie, clock } = this.#context;
-    const { secure } = this.#info;
     const { active } = this.#session;
     const next = this.#next;
     const stays = this.#others.filter(({ ticket }) => typeof next !== "object" || ticket.key !== next.ticket.key);
     const others = next === undefined || active === undefined ? stays : [...stays, this.#setAside(active)];
-    const { text, maxAge } = writeAccounts(others, clock.now());
-    const accounts = others.length === 0 ? cookie.clearAccounts(secure) : cookie.issueAccounts(text, secure, maxAge);
-    return [...(next === undefined ? own : this.#nextCookies(next)), accounts];
+    return [...(next === undefined ? own : this.#nextCookies(next)), ...this.#accountsCookies(others)];
+  }
+
+  /** An account that is not remembered must not stay because another one is: each kind has a cookie of its own. */
+  #accountsCookies(others: readonly SetAside[]): string[] {
+    const now = this.#context.clock.now();
+    const brief = others.filter(({ until }) => until === undefined);
+    const kept = others.filter(({ until = 0 }) => until * 1000 > now);
+    const maxAge = Math.max(...kept.map(({ until = 0 }) => until * 1000)) - now;
+    return [...this.#accountsCookie(brief, false, undefined), ...this.#accountsCookie(kept, true, maxAge)];
+  }
+
+  #accountsCookie(accounts: readonly SetAside[], isKept: boolean, maxAge: number | undefined): string[] {
+    const { cookie } = this.#context;
+    const { secure } = this.#info;
+    if (accounts.length > 0) return [cookie.issueAccounts(accountsText(accounts), secure, maxAge)];
+    return this.#presented.has(isKept) ? [cookie.clearAccounts(secure, isKept)] : [];
   }
 
   #nextCookies(next: "nobody" | LoadedRecord): string[] {

@@ -273,6 +273,24 @@ describe("csrf() where no framework runs", () => {
     assert.equal(((await run(evil())) as Response).status, 403);
   });
 
+  test("goes by a method that middleware before it has overridden", async () => {
+    const check = expressAdapter.csrf();
+    const headers = { "sec-fetch-site": "cross-site" };
+    for (const [method, isRefused] of [
+      ["GET", false],
+      ["DELETE", true],
+    ] as const) {
+      const req = { method: "GET", headers, session: undefined as unknown };
+      req.session = await sessions.open(req as never);
+      req.method = method;
+      let result: unknown;
+      check(req as never, {} as never, (error) => {
+        result = error;
+      });
+      assert.equal(result instanceof CsrfError, isRefused, method);
+    }
+  });
+
   test("without a session is an error, and no way around the check", () => {
     const check = expressAdapter.csrf();
     const run = (method: string) => {

@@ -183,9 +183,12 @@ describe("devices", () => {
       .locator("[data-device]")
       .evaluateAll((all) => all.map((one) => one.getAttribute("data-device")));
     const token = await attacker.inputValue("[name=_csrf] >> nth=0");
-    const answer = await attacker.request.post(`${app.url}/devices/end`, { form: { _csrf: token, id: id! } });
+    const answer = await attacker.request.post(`${app.url}/devices/end`, {
+      form: { _csrf: token, account: "ben", id: id! },
+    });
     assert.equal(answer.status(), 200);
     assert.equal(await isSignedIn(victim), true);
+    assert.equal((await rows(victim, "data-device")).length, 1);
   });
 
   test("the sixth login ends the session that is the oldest", async () => {
@@ -280,6 +283,25 @@ describe("accounts in one browser", () => {
     assert.equal((await rows(page, "data-device")).length, 1);
   });
 
+  test("a page that was open before a switch changes nothing in the other account", async () => {
+    const page = await device();
+    await signIn(page, "ann");
+    await submit(page, "accounts/add");
+    await signIn(page, "ben");
+    await page.goto(`${app.url}/password`);
+    await page.fill("#password", "for ben alone");
+    const other = await tab(page.context());
+    await click(other, inRow("data-account", "Ann", "accounts/switch"));
+    await submit(page, "password");
+    assert.equal(await title(page), "Ann’s account");
+    assert.equal(await page.textContent("[role=status]"), "Nothing was changed: the page was another account’s.");
+    for (const [user, name] of Object.entries({ ann: "Ann", ben: "Ben" })) {
+      const one = await device();
+      await signIn(one, user);
+      assert.equal(await title(one), `${name}’s account`);
+    }
+  });
+
   test("the account of one is not touched by what ends the sessions of the other", async () => {
     const [page, other] = [await device(), await device()];
     await signIn(page, "ann");
@@ -359,7 +381,7 @@ describe("forms", () => {
     assert.equal(tokens, await page.locator("form").count());
     const cookie = `sid=${(await ticketOf(page))!.value}`;
     const send = async (_csrf: string) => {
-      const body = new URLSearchParams({ _csrf });
+      const body = new URLSearchParams({ _csrf, account: "ann" });
       const init = { method: "POST", body, headers: { cookie }, redirect: "manual" } as const;
       return (await fetch(`${app.url}/devices/end-others`, init)).status;
     };

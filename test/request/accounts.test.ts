@@ -267,7 +267,35 @@ describe("session.accounts", () => {
     cookies = await browser.request(async (session) => assert.equal(await session.accounts.switchTo(ann), true));
     assert.match(cookies[0]!, /^__Host-sid=[\w-]{40};.*; Max-Age=25\d+$/);
     assert.doesNotMatch(cookies[1]!, /Max-Age/, "ben's session ends with the browser");
-    assert.equal(cookies.length, 2);
+    assert.match(cookies[2]!, /^__Host-sid-accounts-kept=;.*; Max-Age=0$/, "ann's is where it belongs");
+    assert.equal(cookies.length, 3);
+  });
+
+  test("keeps no account that is not remembered beside one that is, when the browser closes", async (t) => {
+    clock(t);
+    const { browser } = setUp();
+    for (const [owner, lifetime] of [
+      ["ann", "30d"],
+      ["ben", false],
+      ["cat", "60d"],
+      ["dan", false],
+    ] as const) {
+      await browser.request((session) => session.accounts.add());
+      await browser.request((session) => {
+        session.owner = owner;
+        session.persist(lifetime);
+      });
+    }
+    const cookies = await browser.request((session) => session.accounts.add());
+    const [, brief, kept] = cookies;
+    assert.match(brief!, /^__Host-sid-accounts=[\w-]{40}\.[\w-]{40};(?!.*Max-Age)/);
+    assert.match(kept!, /^__Host-sid-accounts-kept=[\w-]{40}~\w+\.[\w-]{40}~\w+;.*; Max-Age=5184000$/);
+    assert.deepEqual(await owners(browser), ["ben", "dan", "ann", "cat"]);
+    browser.cookie = kept!.split(";")[0]!; // it closes
+    assert.deepEqual(await owners(browser), ["ann", "cat"]);
+    const cleared = await browser.request((session) => session.accounts.endAll());
+    assert.match(cleared.join(), /^__Host-sid-accounts-kept=; [^,]*Max-Age=0$/);
+    assert.equal(browser.cookie, undefined);
   });
 
   test("has the attributes of the session's cookie", async () => {
