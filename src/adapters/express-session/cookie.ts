@@ -98,7 +98,7 @@ export class Cookie {
 
   /** The value of a `Set-Cookie` header. */
   serialize(name: string, value: string): string {
-    return setCookie(name, value, this);
+    return setCookie(name, value, this.data);
   }
 
   toJSON(): CookieData {
@@ -118,9 +118,12 @@ const DOMAIN = /^\.?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-
 const PRIORITIES = { low: "Low", medium: "Medium", high: "High" };
 const SAME_SITES = { lax: "Lax", strict: "Strict", none: "None" };
 
-/** @throws TypeError naming the attribute that no cookie can have. */
-function setCookie(name: string, value: string, cookie: Cookie): string {
-  const { domain, path, _expires: expires, priority, sameSite } = cookie;
+/**
+ * The value of a `Set-Cookie` header, with the attributes of a cookie's data.
+ * @throws TypeError naming the attribute that no cookie can have.
+ */
+export function setCookie(name: string, value: string, attributes: Partial<CookieData>): string {
+  const { domain, path, expires, priority, sameSite } = attributes;
   if (!NAME.test(name)) throw invalid("name");
   let text = `${name}=${encodeURIComponent(value)}`;
   if (domain) text += `; Domain=${checked("domain", domain, DOMAIN)}`;
@@ -129,9 +132,9 @@ function setCookie(name: string, value: string, cookie: Cookie): string {
     if (!(expires instanceof Date) || Number.isNaN(expires.getTime())) throw invalid("expires");
     text += `; Expires=${expires.toUTCString()}`;
   }
-  if (cookie.httpOnly) text += "; HttpOnly";
-  if (cookie.secure) text += "; Secure";
-  if (cookie.partitioned) text += "; Partitioned";
+  if (attributes.httpOnly) text += "; HttpOnly";
+  if (attributes.secure) text += "; Secure";
+  if (attributes.partitioned) text += "; Partitioned";
   if (priority) text += `; Priority=${oneOf("priority", priority, PRIORITIES)}`;
   if (sameSite) text += `; SameSite=${sameSite === true ? "Strict" : oneOf("sameSite", sameSite, SAME_SITES)}`;
   return text;

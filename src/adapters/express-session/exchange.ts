@@ -6,12 +6,14 @@ import type { TLSSocket } from "node:tls";
 import { sign } from "../../cookies/signature.ts";
 import type { HeldSession } from "../hold.ts";
 import { CoatcheckStore } from "./coatcheck-store.ts";
-import { Cookie } from "./cookie.ts";
+import { Cookie, setCookie } from "./cookie.ts";
 import { type SaveWatch, Session, type SessionRequest, type StoredData, WATCH } from "./session.ts";
 import type { Settings } from "./settings.ts";
 import { createSession, Store } from "./store.ts";
 
 const NO_COOKIES: string[] = [];
+// A second touch, at the end of a response that takes long, costs a call to the store.
+const TOUCH_SHARE = 1 / 20;
 
 /** A request whose session may be missing: an application may remove it, or set another id. */
 type OpenRequest = Omit<SessionRequest, "session" | "sessionID"> & {
@@ -28,6 +30,7 @@ export class Exchange implements HeldSession, SaveWatch {
   /** The application's own headers for caches stay as they are. */
   readonly cookiesOnly = true;
   generating: Promise<void> | undefined;
+  settling: Promise<void> | undefined;
   /** True once the headers are on their way. */
   isCommitted = false;
   readonly #req: OpenRequest;
@@ -45,7 +48,11 @@ export class Exchange implements HeldSession, SaveWatch {
   #text: string | undefined;
   #hasFailed = false;
   #isTouched = false;
+  #touchedAt = 0;
+  #hasSentCookie = false;
   #isDestroyed = false;
+  /** How the session's cookie was when the store got it for the response, and by which call. Not if the application saved it since. */
+  #stored: { by: "save" | "touch"; cookie: string } | undefined;
   /** The cookie of a session that the request has ended. */
   #endedCookie: Cookie | undefined;
   #cookies: string[] | Promise<string[]> | undefined;
@@ -91,6 +98,7 @@ export class Exchange implements HeldSession, SaveWatch {
 
   saving(session: Session): void {
     this.#savedText = this.#textOf(session);
+    this.#stored = undefined;
   }
 
   reload(data: StoredData): void {
@@ -150,7 +158,12 @@ export class Exchange implements HeldSession, SaveWatch {
     try {
       const cookies = this.setCookie();
       const settled = this.settle();
-      return settled === undefined ? cookies : settled.then(() => cookies);
+      if (settled === undefined) return cookies;
+      const end = () => {
+        this.settling = undefined;
+      };
+      this.settling = settled.then(end, end);
+      return settled.then(() => cookies);
     } finally {
       this.#text = undefined;
     }
@@ -171,9 +184,13 @@ export class Exchange implements HeldSession, SaveWatch {
     if (!this.#sendsCookie(session)) return NO_COOKIES;
     if (session.cookie.secure && !this.#isSecure()) return NO_COOKIES;
     this.#touch(session);
+    this.#hasSentCookie = true;
     try {
       const { name } = this.#settings;
-      return [session.cookie.serialize(name, `s:${sign(this.#req.sessionID as string, this.#key)}`)];
+      const value = `s:${sign(this.#req.sessionID as string, this.#key)}`;
+      // A mere object that the application has put there has no data: then the cookie has no attributes.
+      const { data = {} } = session.cookie as Partial<Cookie>;
+      return [setCookie(name, value, data)];
     } catch (error) {
       setImmediate(this.#next, error);
       return NO_COOKIES;
@@ -206,7 +223,8 @@ export class Exchange implements HeldSession, SaveWatch {
   get isSettled(): boolean {
     if (this.#hasFailed) return true;
     const { session } = this.#req;
-    return session ? !this.#needsSave(session) : !this.#needsDestroy;
+    if (!session) return !this.#needsDestroy;
+    return !this.#needsSave(session) && !this.#hasNewCookie(session) && !this.#isTouchedLongAgo(session);
   }
 
   /** Saves, touches or destroys the session, as is due. Undefined: there is nothing to wait for. */
@@ -218,18 +236,25 @@ export class Exchange implements HeldSession, SaveWatch {
       this.#isDestroyed = true;
       return this.#wait((done) => store.destroy(sessionID as string, done));
     }
+    if (this.#isTouchedLongAgo(session)) this.#isTouched = false;
     this.#touch(session);
     const data = session as unknown as StoredData;
-    if (this.#needsSave(session)) {
+    const isSavedBefore = this.#stored?.by === "save" && this.#hasNewCookie(session);
+    if (isSavedBefore || this.#needsSave(session)) {
+      const stored = { by: "save" as const, cookie: JSON.stringify(session.cookie) };
       const save = saveOf(session);
       if (store instanceof CoatcheckStore && save === Session.prototype.save && store.setNow(session.id, data)) {
         this.saving(session);
+        this.#stored = stored;
         return undefined;
       }
-      return this.#wait((done) => save.call(session, done));
+      const saving = this.#wait((done) => save.call(session, done));
+      this.#stored = stored;
+      return saving;
     }
     if (!store.touch || this.#cookieId !== sessionID || typeof sessionID !== "string" || !this.#extends)
       return undefined;
+    this.#stored = { by: "touch", cookie: JSON.stringify(session.cookie) };
     if (store instanceof CoatcheckStore && !store.isTouchDue(data)) return undefined;
     return this.#wait((done) => store.touch!(sessionID, data, done));
   }
@@ -247,6 +272,18 @@ export class Exchange implements HeldSession, SaveWatch {
     return isKept || this.#isModified(session);
   }
 
+  /** The store has the session, with its cookie as it was before. */
+  #hasNewCookie(session: Session): boolean {
+    return this.#stored !== undefined && this.#stored.cookie !== JSON.stringify(session.cookie);
+  }
+
+  /** For a response that takes long, and sets no cookie: the session's life begins again at its end. */
+  #isTouchedLongAgo({ cookie }: Session): boolean {
+    const life = cookie?.originalMaxAge;
+    if (!this.#isTouched || this.#hasSentCookie || typeof life !== "number" || life <= 0) return false;
+    return Date.now() - this.#touchedAt >= life * TOUCH_SHARE;
+  }
+
   #isModified(session: Session): boolean {
     return this.#originalId !== session.id || this.#originalText !== this.#textOf(session);
   }
@@ -262,6 +299,7 @@ export class Exchange implements HeldSession, SaveWatch {
   #touch(session: Session): void {
     if (this.#isTouched) return;
     this.#isTouched = true;
+    this.#touchedAt = Date.now();
     if (this.#extends || this.#isModified(session)) session.touch();
   }
 

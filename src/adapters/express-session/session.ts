@@ -43,6 +43,8 @@ export interface SaveWatch {
   destroying(session: Session): void;
   /** Resolves when a new session has its id. Undefined: it has. */
   readonly generating: Promise<void> | undefined;
+  /** Resolves when the session is saved for the response, or that has failed. Undefined: nothing is under way. */
+  readonly settling: Promise<void> | undefined;
 }
 
 type Done = (error?: unknown) => void;
@@ -90,8 +92,10 @@ export class Session {
   save(callback: Done | undefined): this;
   save(callback?: Done): this | Promise<void> {
     return called(this, callback, (done) => {
-      watchOf(this.#req)?.saving(this);
-      this.#req.sessionStore.set(this.#id, this as unknown as StoredData, done);
+      inTurn(this.#req, () => {
+        watchOf(this.#req)?.saving(this);
+        this.#req.sessionStore.set(this.#id, this as unknown as StoredData, done);
+      });
     });
   }
 
@@ -102,14 +106,15 @@ export class Session {
     return called(this, callback, (done) => {
       const req = this.#req;
       const store = req.sessionStore;
-      store.get(this.#id, (error, data) => {
+      const got: Callback<StoredData> = (error, data) => {
         if (error) return done(error);
         if (!data) return done(new Error("failed to load session"));
         const watch = watchOf(req);
         if (watch === undefined) store.createSession(req, data);
         else watch.reload(data);
         done();
-      });
+      };
+      inTurn(req, () => store.get(this.#id, got));
     });
   }
 
@@ -120,7 +125,7 @@ export class Session {
     return called(this, callback, (done) => {
       watchOf(this.#req)?.destroying(this);
       delete (this.#req as Partial<SessionRequest>).session;
-      this.#req.sessionStore.destroy(this.#id, done);
+      inTurn(this.#req, () => this.#req.sessionStore.destroy(this.#id, done));
     });
   }
 
@@ -129,18 +134,29 @@ export class Session {
   regenerate(callback: Done): this;
   regenerate(callback?: Done): this | Promise<void> {
     return called(this, callback, (done) => {
-      this.#req.sessionStore.regenerate(this.#req, (error) => {
+      const ended: Done = (error) => {
         // A store with another base does not wait for an id that comes late.
         const generating = watchOf(this.#req)?.generating;
         if (generating === undefined) done(error);
         else generating.then(() => done(error), done);
-      });
+      };
+      inTurn(this.#req, () => this.#req.sessionStore.regenerate(this.#req, ended));
     });
   }
 }
 
 function watchOf(req: SessionRequest): SaveWatch | undefined {
   return (req as SessionRequest & { [WATCH]?: SaveWatch })[WATCH];
+}
+
+/**
+ * A call to the store waits while the session is saved for the response: on another connection it could overtake that, and a
+ * session that was destroyed would come back.
+ */
+function inTurn(req: SessionRequest, call: () => void): void {
+  const settling = watchOf(req)?.settling;
+  if (settling === undefined) call();
+  else settling.then(() => setImmediate(call)); // outside of the promise, so that what a callback throws is uncaught
 }
 
 /**

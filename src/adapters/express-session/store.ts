@@ -69,7 +69,7 @@ export function createSession(req: SessionRequest, data: StoredData): Session & 
   const cookie = new Cookie(data.cookie as CookieData);
   if (typeof expires === "string") cookie.expires = new Date(expires);
   // Setting `expires` has overwritten it.
-  cookie.originalMaxAge = originalMaxAge ?? null;
+  cookie.originalMaxAge = originalMaxAge;
   data.cookie = cookie;
   req.session = new Session(req, data) as Session & Partial<SessionData>;
   return req.session;

@@ -9,7 +9,11 @@ import {
 } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import dropIn, { type SessionOptions, type SessionRequest } from "../../../src/adapters/express-session/index.ts";
+import dropIn, {
+  type CookieOptions,
+  type SessionOptions,
+  type SessionRequest,
+} from "../../../src/adapters/express-session/index.ts";
 
 /** Not imported, since its types for a request's session would hold for all tests. */
 export const original = createRequire(import.meta.url)("express-session") as unknown as typeof dropIn;
@@ -24,7 +28,11 @@ export type Step =
   | ["expires", inMs: number | null | false]
   | ["cookie", name: string, value: unknown]
   | ["save" | "reload" | "regenerate" | "destroy" | "touch" | "null" | "unset" | "twice"]
-  | ["sessionID", id: string]
+  | ["sessionID", id: string | undefined]
+  /** Puts another cookie into the session: one of the package's own, or a mere object. */
+  | ["new cookie" | "plain cookie", options: CookieOptions]
+  /** Another request, from its beginning to its end, while this one runs. */
+  | ["meanwhile", Visit]
   | ["look"];
 
 /** How the response is sent. What `late` does comes after its first byte. */
@@ -35,6 +43,7 @@ export interface Answer {
 }
 
 export interface Visit {
+  method: "GET" | "HEAD";
   steps: Step[];
   answer: Answer;
   /** Milliseconds that pass before it. */
@@ -76,7 +85,7 @@ export async function application(
         res.end((error as Error).message);
         return;
       }
-      respond(req as Open, res).catch((error) => {
+      respond(req as Open, res, { Cookie: session.Cookie, visitNow }).catch((error) => {
         errors.push(`thrown: ${(error as Error).message}`);
         res.destroy();
       });
@@ -84,17 +93,22 @@ export async function application(
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 
+  async function visitNow(visit: Visit): Promise<Omit<Seen, "errors">> {
+    const name = options.name ?? "connect.sid";
+    const headers: Record<string, string> = { "x-visit": encodeURIComponent(JSON.stringify(visit)) };
+    const cookie = cookieOf(visit, jar, name);
+    if (cookie !== undefined) headers.cookie = cookie;
+    if (visit.https) headers["x-forwarded-proto"] = "https";
+    const seen = await ask(server, visit, headers);
+    for (const one of seen.cookies) if (one.startsWith(`${name}=`)) jar.push(one.split(";")[0]!);
+    return seen;
+  }
+
   return {
     async visit(visit) {
       errors = [];
-      const headers: Record<string, string> = { "x-visit": encodeURIComponent(JSON.stringify(visit)) };
-      const cookie = cookieOf(visit, jar, options.name ?? "connect.sid");
-      if (cookie !== undefined) headers.cookie = cookie;
-      if (visit.https) headers["x-forwarded-proto"] = "https";
-      const seen = await ask(server, visit.path, headers);
+      const seen = await visitNow(visit);
       await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-      for (const one of seen.cookies)
-        if (one.startsWith(`${options.name ?? "connect.sid"}=`)) jar.push(one.split(";")[0]!);
       return { ...seen, errors };
     },
     close: () => new Promise((resolve) => server.close(() => resolve())),
@@ -117,10 +131,16 @@ function cookieOf({ cookie }: Visit, jar: string[], name: string): string | unde
   }
 }
 
-async function respond(req: Open, res: ServerResponse): Promise<void> {
+/** What the steps of a request need of its application. */
+interface Means {
+  readonly Cookie: typeof dropIn.Cookie;
+  visitNow(visit: Visit): Promise<unknown>;
+}
+
+async function respond(req: Open, res: ServerResponse, means: Means): Promise<void> {
   const { steps, answer } = JSON.parse(decodeURIComponent(String(req.headers["x-visit"]))) as Visit;
   const log: unknown[] = [look(req)];
-  for (const step of steps) log.push(await carryOut(req, step));
+  for (const step of steps) log.push(await carryOut(req, step, means));
   log.push(look(req));
   const text = JSON.stringify(log);
   res.statusCode = answer.status;
@@ -142,11 +162,11 @@ async function respond(req: Open, res: ServerResponse): Promise<void> {
     case "stream":
       res.write("first ");
   }
-  for (const step of answer.late) await carryOut(req, step);
+  for (const step of answer.late) await carryOut(req, step, means);
   res.end(text);
 }
 
-async function carryOut(req: Open, [name, ...rest]: Step): Promise<unknown> {
+async function carryOut(req: Open, [name, ...rest]: Step, means: Means): Promise<unknown> {
   const { session } = req;
   const [one, two] = rest as [string, unknown];
   try {
@@ -171,6 +191,14 @@ async function carryOut(req: Open, [name, ...rest]: Step): Promise<unknown> {
       case "cookie":
         (session!.cookie as unknown as Record<string, unknown>)[one] = two;
         return "set";
+      case "new cookie":
+        session!.cookie = new means.Cookie(rest[0] as CookieOptions);
+        return "set";
+      case "plain cookie":
+        session!.cookie = { ...(rest[0] as object) } as never;
+        return "set";
+      case "meanwhile":
+        return await means.visitNow(rest[0] as Visit);
       case "touch":
         return session!.touch() === session;
       case "null":
@@ -218,21 +246,24 @@ function look(req: Open): unknown {
   return { ...sees, maxAge: cookie.maxAge, originalMaxAge: cookie.originalMaxAge, expires: cookie.expires };
 }
 
-function ask(server: Server, path: string, headers: Record<string, string>): Promise<Omit<Seen, "errors">> {
+function ask(server: Server, { method, path }: Visit, headers: Record<string, string>): Promise<Omit<Seen, "errors">> {
   const { port } = server.address() as AddressInfo;
   return new Promise((resolve, reject) => {
-    const req = httpRequest({ host: "127.0.0.1", port, path, headers, agent: false }, (res: IncomingMessage) => {
-      let body = "";
-      res.setEncoding("utf8");
-      res.on("data", (text) => {
-        body += text;
-      });
-      res.on("end", () => {
-        const { statusCode: status = 0, headers } = res;
-        resolve({ status, body, cookies: headers["set-cookie"] ?? [], location: headers.location });
-      });
-      res.on("error", reject);
-    });
+    const req = httpRequest(
+      { host: "127.0.0.1", port, method, path, headers, agent: false },
+      (res: IncomingMessage) => {
+        let body = "";
+        res.setEncoding("utf8");
+        res.on("data", (text) => {
+          body += text;
+        });
+        res.on("end", () => {
+          const { statusCode: status = 0, headers } = res;
+          resolve({ status, body, cookies: headers["set-cookie"] ?? [], location: headers.location });
+        });
+        res.on("error", reject);
+      },
+    );
     req.on("error", () => resolve({ status: 0, body: "", cookies: [], location: undefined }));
     req.end();
   });

@@ -118,7 +118,7 @@ for (const [name, open] of Object.entries(packages)) {
         apps.push(await application(session, { ...options, store: store as never }, jar));
       }
       const [theirs, ours] = apps;
-      const basic = { pause: 0, path: "/", cookie: "mine", https: false } as const;
+      const basic = { method: "GET", pause: 0, path: "/", cookie: "mine", https: false } as const;
       for (const [i, app] of [theirs!, ours!, theirs!, theirs!, ours!, ours!, theirs!].entries()) {
         const more: Step[] = i === 3 ? [["save"], ["reload"]] : [];
         const steps: Step[] = [["push", "cart", i], ...more];
@@ -148,8 +148,11 @@ for (const [name, open] of Object.entries(packages)) {
 function lengthen({ cookie }: SessionOptions, visits: readonly Visit[]): void {
   const short = (ms: unknown) => typeof ms === "number" && ms < 60_000;
   if (typeof cookie === "object" && short(cookie.maxAge)) cookie.maxAge = 60_000;
-  for (const step of visits.flatMap(({ steps }) => steps)) {
-    if ((step[0] === "maxAge" || step[0] === "expires") && short(step[1])) step[1] = 60_000;
+  for (const { steps, answer } of visits) {
+    for (const step of [...steps, ...answer.late]) {
+      if (step[0] === "meanwhile") lengthen({}, [step[1]]);
+      else if ((step[0] === "maxAge" || step[0] === "expires") && short(step[1])) step[1] = 60_000;
+    }
   }
 }
 
