@@ -37,6 +37,9 @@ import { takeLease } from "./take-lease.ts";
 
 const NO_COOKIES: string[] = [];
 
+/** The serials of the tickets that responses give. Outside of the object, since few applications renew tickets by age. */
+const chosenSerials = new WeakMap<SessionState, { record: SessionRecord; serial: number | undefined }>();
+
 /** A session as it is known here: what opens it again. Version and record are there if it is in the store. */
 export interface SessionHandle {
   readonly context: SessionContext;
@@ -454,8 +457,18 @@ export class SessionState implements Renewable, UnreadableReport {
   /** The ticket that replaces the browser's, if that is due. */
   nextTicket(): Ticket | undefined {
     if (this.#record === undefined || !this.info.extend) return undefined;
-    const serial = serialToGive(this.context, this.#ticket!, this.#record);
+    const serial = this.#serialToGive(this.#record);
     return serial === undefined ? undefined : this.context.signer.renewed(this.#ticket!, serial);
+  }
+
+  /** Time passes between two commits of one response, which must not carry two tickets. */
+  #serialToGive(record: SessionRecord): number | undefined {
+    if (this.context.renewAfter === undefined) return serialToGive(this.context, this.#ticket!, record);
+    const known = chosenSerials.get(this);
+    if (known?.record === record) return known.serial;
+    const serial = serialToGive(this.context, this.#ticket!, record);
+    chosenSerials.set(this, { record, serial });
+    return serial;
   }
 
   /** Goes on from the state that a write left. */

@@ -260,3 +260,14 @@ test("without the option no ticket is renewed, and the option is checked", async
   assert.throws(() => createSessions({ renewAfter: "never" as "7d" }), OptionError);
   assert.throws(() => createSessions({ store: sealedCookie(), secret: SECRET, renewAfter: "7d" }), OptionError);
 });
+
+test("one response carries one ticket, though the second of its commits comes when the ticket has become old", async (t) => {
+  const tick = clock(t);
+  const { sessions } = setUp(LONG);
+  const session = await sessions.open(undefined);
+  session.set("n", 1);
+  const cookies = await session.commit();
+  assert.equal(cookies.length, 1);
+  tick(8 * DAY);
+  assert.deepEqual(await session.commit(), cookies);
+});
