@@ -161,8 +161,8 @@ describe("devices", () => {
     await laptop.reload();
     const list = await rows(laptop, "data-device");
     assert.equal(list[0], "Firefox on Linux 127.0.0.1, now this device");
-    assert.match(list[1]!, /^Safari on iPhone 127\.0\.0\.1, (just now|1 minute ago|2 minutes ago) Sign out$/);
-    assert.match(list[2]!, /^Chrome on iPad 127\.0\.0\.1, [45] minutes ago Sign out$/);
+    assert.match(list[1]!, /^Safari on iPhone 127\.0\.0\.1, (just now|\d+ minutes? ago) Sign out$/);
+    assert.match(list[2]!, /^Chrome on iPad 127\.0\.0\.1, \d+ minutes ago Sign out$/);
     await click(laptop, inRow("data-device", "iPhone", "devices/end"));
     assert.equal((await rows(laptop, "data-device")).length, 2);
     assert.deepEqual([await isSignedIn(phone), await isSignedIn(tablet)], [false, true]);
