@@ -8,6 +8,7 @@ import { checkedOwner, ownerHasher } from "../../records/owner-hash.ts";
 import { resilient } from "../../resilience/resilient-store.ts";
 import { StoreClock } from "../../resilience/store-clock.ts";
 import type { SessionStore, SessionWrite, StoredSession, Version } from "../../store.ts";
+import { Cookie, type CookieData } from "./cookie.ts";
 import { mergeSessions } from "./merge-sessions.ts";
 import type { Callback, Session, SessionData, SessionRequest, StoredData } from "./session.ts";
 import { createSession, Store } from "./store.ts";
@@ -28,6 +29,7 @@ interface Base {
   readonly version: Version;
   readonly text: string;
   readonly expiresAt: number;
+  readonly cookie: CookieData;
 }
 
 // Each attempt after a conflict begins with a read, so this many other servers have to write meanwhile.
@@ -100,7 +102,7 @@ export class CoatcheckStore extends Store {
     const content = this.#content(key, text, session);
     const saved = base === undefined ? sync.create(key, content) : sync.update(key, content, base.version);
     if (saved === "exists" || saved === "conflict") return false;
-    if (saved !== "gone") this.#bases.set(session, { version: saved, text, expiresAt: content.expiresAt });
+    if (saved !== "gone") this.#rebase(session, { version: saved, text, expiresAt: content.expiresAt });
     return true;
   }
 
@@ -108,7 +110,11 @@ export class CoatcheckStore extends Store {
   isTouchDue(session: StoredData): boolean {
     const base = this.#bases.get(session);
     const life = this.#lifeOf(session);
-    return base === undefined || Math.abs(this.#clock.now() + life - base.expiresAt) >= life * TOUCH_SHARE;
+    return (
+      base === undefined ||
+      this.#hasNewCookie(session) ||
+      Math.abs(this.#clock.now() + life - base.expiresAt) >= life * TOUCH_SHARE
+    );
   }
 
   destroy(sid: string, callback?: Callback): void {
@@ -116,7 +122,8 @@ export class CoatcheckStore extends Store {
   }
 
   override touch(sid: string, session: StoredData, callback?: Callback): void {
-    answer(this.#touch(keyOf(sid), session), callback);
+    if (this.#hasNewCookie(session)) this.set(sid, session, callback);
+    else answer(this.#touch(keyOf(sid), session), callback);
   }
 
   override createSession(req: SessionRequest, data: StoredData): Session & Partial<SessionData> {
@@ -175,7 +182,7 @@ export class CoatcheckStore extends Store {
     const data = parse(text);
     // Touches move the end on without writing the session again.
     if (data.cookie.expires) data.cookie.expires = new Date(Date.now() + found.expiresAt - this.#clock.now());
-    this.#bases.set(data, { version: found.version, text, expiresAt: found.expiresAt });
+    this.#rebase(data, { version: found.version, text, expiresAt: found.expiresAt });
     return data;
   }
 
@@ -184,7 +191,7 @@ export class CoatcheckStore extends Store {
     if (ready !== undefined) await ready;
     const mine = JSON.stringify(session);
     const base = this.#bases.get(session);
-    let theirs = base;
+    let theirs: Omit<Base, "cookie"> | undefined = base;
     let text = mine;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const content = this.#content(key, text, session);
@@ -195,7 +202,7 @@ export class CoatcheckStore extends Store {
       // The session ended while the request ran, and stays ended.
       if (saved === "gone") return;
       if (saved !== "exists" && saved !== "conflict") {
-        this.#bases.set(session, { version: saved, text: mine, expiresAt: content.expiresAt });
+        this.#rebase(session, { version: saved, text: mine, expiresAt: content.expiresAt });
         return;
       }
       const found = await this.#store.read(key);
@@ -216,6 +223,18 @@ export class CoatcheckStore extends Store {
     const base = this.#bases.get(session);
     await this.#store.touch(key, expiresAt);
     if (base !== undefined) this.#bases.set(session, { ...base, expiresAt });
+  }
+
+  #rebase(session: StoredData, state: Omit<Base, "cookie">): void {
+    this.#bases.set(session, { ...state, cookie: dataOf(session.cookie) });
+  }
+
+  /** True if the request has given the cookie another age, or other attributes: its record has to say so. */
+  #hasNewCookie(session: StoredData): boolean {
+    const before = this.#bases.get(session)?.cookie;
+    if (before === undefined) return false;
+    const now = dataOf(session.cookie);
+    return Object.keys(now).some((name) => name !== "expires" && now[name as "path"] !== before[name as "path"]);
   }
 
   #content(key: string, text: string, session: StoredData): SessionWrite {
@@ -254,6 +273,11 @@ export class CoatcheckStore extends Store {
     if (this.#store.list === undefined) throw new CapabilityError(call, "list");
     return this.#store.list(owner === undefined ? {} : { owner });
   }
+}
+
+/** What of a cookie is stored. A mere object may be in its place. */
+function dataOf(cookie: StoredData["cookie"]): CookieData {
+  return cookie instanceof Cookie ? cookie.data : { ...cookie };
 }
 
 /** A hash, so that the database alone gives nobody a session's cookie. */

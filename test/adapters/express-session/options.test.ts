@@ -135,6 +135,28 @@ test("a session per visitor may last longer: remember me", async () => {
   await running.close();
 });
 
+test("an age that a request gives a session which it does not change otherwise stays with it", async () => {
+  const { sync: _, inProcess: __, ...late } = memory();
+  for (const store of [new dropIn.MemoryStore(), memory(), late]) {
+    const app = express();
+    app.use(dropIn({ ...BASICS, store: store as never, cookie: { maxAge: 60_000 } }) as express.RequestHandler);
+    app.get("/begin", (req, res) => {
+      Object.assign(req.session, { user: "ann" });
+      res.send("begun");
+    });
+    app.get("/remember", (req, res) => {
+      (req.session as unknown as named.Session).cookie.maxAge = 3_600_000;
+      res.send("remembered");
+    });
+    app.get("/", (req, res) => res.send(String((req.session as unknown as named.Session).cookie.originalMaxAge)));
+    const running = await listen(createServer(app));
+    const browser = new Browser(running.url);
+    for (const path of ["/begin", "/remember"]) await browser.text(path);
+    assert.deepEqual([await browser.text("/"), await browser.text("/")], ["3600000", "3600000"]);
+    await running.close();
+  }
+});
+
 test("what is not changed is not written to a coatcheck store, whatever resave says", async () => {
   const inner = memory();
   let writes = 0;
