@@ -115,10 +115,10 @@ describe("the expiry is extended", () => {
       },
       touch: () => assert.fail("no touch is needed"),
     };
-    const sessions = createSessions<Data>({ store, secret: SECRET, sweepInterval: false, idleTimeout: 400 });
+    const sessions = createSessions<Data>({ store, secret: SECRET, sweepInterval: false, idleTimeout: 4_000 });
     const browser = await login(sessions, "u1");
     const before = (await browser.open()).expiresAt;
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await new Promise((resolve) => setTimeout(resolve, 600));
     await browser.request((session) => assert.ok(session.expiresAt > before));
     assert.equal(reads, 2);
   });
