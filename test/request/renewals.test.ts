@@ -25,43 +25,50 @@ const stores: Record<string, () => SessionStore> = {
   "sealedCookie()": () => sealedCookie(),
 };
 
-for (const [name, make] of Object.entries(stores)) {
-  describe(`on ${name}`, { concurrency: true }, () => {
-    const begun = async () => {
-      const sessions = createSessions<Data>({ store: make(), secret: SECRET, idleTimeout: IDLE, sweepInterval: false });
-      const browser = new Browser<Data>(sessions);
-      await browser.request((session) => session.set("n", 1));
-      return { sessions, browser };
-    };
+describe("a session that is in use when its time is over", { concurrency: true }, () => {
+  for (const [name, make] of Object.entries(stores)) {
+    describe(`on ${name}`, { concurrency: true }, () => {
+      const begun = async () => {
+        const sessions = createSessions<Data>({
+          store: make(),
+          secret: SECRET,
+          idleTimeout: IDLE,
+          sweepInterval: false,
+        });
+        const browser = new Browser<Data>(sessions);
+        await browser.request((session) => session.set("n", 1));
+        return { sessions, browser };
+      };
 
-    test("a request that comes before the session's end and commits after it keeps both", async () => {
-      const { browser } = await begun();
-      await sleep(0.8 * IDLE);
-      await browser.request(async (session) => {
-        assert.equal(session.isNew, false);
-        await sleep(0.6 * IDLE);
-        session.set("n", 2);
+      test("a request that comes before the session's end and commits after it keeps both", async () => {
+        const { browser } = await begun();
+        await sleep(0.8 * IDLE);
+        await browser.request(async (session) => {
+          assert.equal(session.isNew, false);
+          await sleep(0.6 * IDLE);
+          session.set("n", 2);
+        });
+        assert.deepEqual(await browser.contents(), { n: 2 });
       });
-      assert.deepEqual(await browser.contents(), { n: 2 });
-    });
 
-    test("a handler that takes longer than the idle timeout keeps the session", async () => {
-      const { browser } = await begun();
-      await browser.request(async (session) => {
-        await sleep(2.5 * IDLE);
-        session.set("n", 2);
+      test("a handler that takes longer than the idle timeout keeps the session", async () => {
+        const { browser } = await begun();
+        await browser.request(async (session) => {
+          await sleep(2.5 * IDLE);
+          session.set("n", 2);
+        });
+        assert.deepEqual(await browser.contents(), { n: 2 });
       });
-      assert.deepEqual(await browser.contents(), { n: 2 });
-    });
 
-    test("a session that nobody uses ends after the idle timeout", async () => {
-      const { browser } = await begun();
-      await browser.request(() => {});
-      await sleep(1.3 * IDLE);
-      assert.equal((await browser.open()).isNew, true);
+      test("a session that nobody uses ends after the idle timeout", async () => {
+        const { browser } = await begun();
+        await browser.request(() => {});
+        await sleep(1.3 * IDLE);
+        assert.equal((await browser.open()).isNew, true);
+      });
     });
-  });
-}
+  }
+});
 
 test("a store that takes a moment renews a session in time that had little more than half of its time left", async () => {
   const inner = watched();
