@@ -51,7 +51,7 @@ export class Exchange implements HeldSession, SaveWatch {
   #touchedAt = 0;
   #hasSentCookie = false;
   #isDestroyed = false;
-  /** How the session's cookie was when the store got it for the response, and by which call. Not if the application saved it since. */
+  /** How the session's cookie was when the store got it for the response, and which call takes a later one there. */
   #stored: { by: "save" | "touch"; cookie: string } | undefined;
   /** The cookie of a session that the request has ended. */
   #endedCookie: Cookie | undefined;
@@ -98,7 +98,8 @@ export class Exchange implements HeldSession, SaveWatch {
 
   saving(session: Session): void {
     this.#savedText = this.#textOf(session);
-    this.#stored = undefined;
+    // After a save of the application's own, another cookie of a session that the browser had before is worth a touch.
+    if (this.#stored !== undefined) this.#stored = { by: "touch", cookie: this.#stored.cookie };
   }
 
   reload(data: StoredData): void {
