@@ -54,15 +54,16 @@ const answer: fc.Arbitrary<Answer> = fc.record({
 });
 /**
  * Left out is what differs since the drop-in saves before the first byte: after another `sessionID`, a late `regenerate` ends
- * another session than the one that is saved by then. And a mere object in the place of the cookie gets no age.
+ * another session than the one that is saved by then, and what was over at the first byte gets no late end. And a mere object
+ * in the place of the cookie gets no age.
  */
 function possible(visit: Visit): Visit {
   const names = new Set(visit.steps.map(([name]) => name));
-  const isPossible = ([name]: Step) => {
-    if (name === "maxAge" || name === "expires") return !names.has("plain cookie");
-    return true;
-  };
-  const isPossibleLate = (step: Step) => isPossible(step) && !(step[0] === "regenerate" && names.has("sessionID"));
+  const isAge = ([name]: Step) => name === "maxAge" || name === "expires";
+  const isOver = visit.steps.some((step) => isAge(step) && step[1] === 0);
+  const isPossible = (step: Step) => !isAge(step) || !names.has("plain cookie");
+  const isPossibleLate = (step: Step) =>
+    isPossible(step) && !(step[0] === "regenerate" && names.has("sessionID")) && !(isAge(step) && isOver);
   const { answer } = visit;
   return {
     ...visit,
