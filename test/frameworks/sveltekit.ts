@@ -117,7 +117,8 @@ describe("what is special about SvelteKit", () => {
       await browser.get("/mind/sub");
       const { cookie } = browser;
       const response = await browser.get("/mind/sub?by=promote");
-      assert.equal(response.setCookies.length, 1);
+      // The other kind of session may have got a ticket of its own in passing.
+      assert.equal(response.setCookies.filter((one) => one.startsWith("sid=")).length, 1);
       assert.notEqual(browser.cookie, cookie);
       assert.equal(await n(browser), "11");
     });
