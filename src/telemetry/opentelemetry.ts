@@ -101,7 +101,6 @@ export function openTelemetry<Data extends object>(sessions: Sessions<Data>, opt
     conflict: "coatcheck.conflicts",
     lastWriterWins: "coatcheck.last_writer_wins",
     gone: "coatcheck.gone",
-    lateChange: "coatcheck.late_changes",
     takeover: "coatcheck.lease.takeovers",
     leaseLost: "coatcheck.lease.lost",
     forged: "coatcheck.forged_tickets",

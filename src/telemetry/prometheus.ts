@@ -50,7 +50,6 @@ export function prometheus<Data extends object>(sessions: Sessions<Data>, option
     conflict: counter("conflicts", "Writes that another request came before, and that were replayed over its state."),
     lastWriterWins: counter("last_writer_wins", "Writes to a store without compare-and-swap."),
     gone: counter("gone", "Changes that were dropped, since their session had ended meanwhile."),
-    lateChange: counter("late_changes", "Requests that changed values in place too late."),
     takeover: counter("lease_takeovers", "Leases taken over from requests that had stopped renewing them."),
     leaseLost: counter("leases_lost", "Requests that lost their lease, and whose write was refused."),
     forged: counter("forged_tickets", "Cookies that were turned away."),
