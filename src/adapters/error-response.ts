@@ -36,7 +36,7 @@ export function isAnswer(error: unknown): boolean {
 }
 
 /**
- * For frameworks that show an error's message to the client, whoever that is. The store's own words, with addresses and users' names,
+ * For frameworks that show an error's message to every client. The store's own words, with addresses and users' names,
  * are for the log. The error is of the same class, and has the same code and status; the original is its cause.
  */
 export function shownError(error: unknown): Error {

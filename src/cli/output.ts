@@ -59,7 +59,7 @@ export class Output {
     for (const row of rows) this.line(padded(row));
   }
 
-  /** What happens, for whoever waits. Goes to the standard error, so that it does not mix with results. */
+  /** What happens, for people who wait. Goes to the standard error, so that it does not mix with results. */
   note(text: string): void {
     this.#streams.stderr.write(`${text}\n`);
   }

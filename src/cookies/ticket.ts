@@ -1,6 +1,7 @@
 // Tickets: random ids, signed under a key derived from the secret, and the store key that follows from one.
 
-import { hash, hkdfSync, randomFillSync } from "node:crypto";
+import { hash, hkdfSync } from "node:crypto";
+import { randomIds } from "../util/random-ids.ts";
 
 /** What the browser holds, and the store key that follows from it. */
 export interface Ticket {
@@ -146,16 +147,4 @@ function sameMac(mac: string, text: string, start: number): boolean {
 }
 
 const ID_BYTES = 18;
-const pool = Buffer.allocUnsafeSlow(ID_BYTES * 256);
-let used = pool.length;
-
-/** Random bytes are drawn for 256 ids at a time: one call to the generator costs more than an id. */
-function randomId(): string {
-  if (used === pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  const id = pool.toString("base64url", used, used + ID_BYTES);
-  for (const end = used + ID_BYTES; used < end; used++) pool[used] = 0;
-  return id;
-}
+const randomId = randomIds(ID_BYTES);

@@ -1,4 +1,4 @@
-// Ends a session by its public id, whoever has it.
+// Ends a session by its public id, of any owner.
 
 import type { EndReason } from "../events.ts";
 import type { SessionRecord } from "../records/record.ts";

@@ -48,7 +48,7 @@ export function decode(text: string): unknown {
 
 /**
  * The most characters that a value with a text of this length may take where each reference is written out. 24 arrays, each
- * of which holds the next one twice, have a text of 200 characters, and are 16 million items for whoever reads them.
+ * of which holds the next one twice, have a text of 200 characters, and are 16 million items once they are read.
  */
 function maxTotal(textLength: number): number {
   return 8 * textLength + 1024 * 1024;

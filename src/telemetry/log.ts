@@ -19,13 +19,15 @@ export interface ConsoleLike {
 
 type Level = "info" | "warn" | "error";
 
-/** The level and the message of each event that is logged. Those that happen with every request are not. */
+/**
+ * The level and the message of each event that is logged. Those that happen with every request are not, and neither are late
+ * changes: outside of production a warning names them, and to look for them there costs each request.
+ */
 const MESSAGES: { [Name in keyof SessionEvents]?: [level: Level, message: string] } = {
   start: ["info", "session started"],
   end: ["info", "session ended"],
   takeover: ["warn", "lease taken over from a request that had stopped renewing it"],
   leaseLost: ["warn", "lease lost: the request's write was refused"],
-  lateChange: ["warn", "values were changed too late to be saved"],
   duplicateCookies: ["warn", "several session cookies came with one request"],
   unreadable: ["error", "a record or a value can't be opened"],
   clockSkew: ["warn", "this server's clock is not that of the store"],

@@ -1,9 +1,10 @@
 // The options of session(), with their defaults, those of version 2, and what is wrong with them.
 
-import { type KeyObject, randomFillSync } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { type Secret, signingKey } from "../../cookies/signature.ts";
 import { OptionError, type SessionStore } from "../../index.ts";
 import { type Duration, milliseconds } from "../../util/duration.ts";
+import { randomIds } from "../../util/random-ids.ts";
 import { CoatcheckStore, isCoatcheckStore } from "./coatcheck-store.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -206,21 +207,7 @@ function ownerOfPassport(session: object): string | undefined {
   return typeof id === "number" || (typeof id === "string" && id !== "") ? String(id) : undefined;
 }
 
-const ID_BYTES = 24;
-const pool = Buffer.allocUnsafeSlow(ID_BYTES * 256);
-let used = pool.length;
-
-/** Random bytes are drawn for 256 ids together: one call to the generator costs more than an id. */
-function randomId(): string {
-  if (used === pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  const id = pool.toString("base64url", used, used + ID_BYTES);
-  pool.fill(0, used, used + ID_BYTES);
-  used += ID_BYTES;
-  return id;
-}
+const randomId = randomIds(24);
 
 const warned = new Set<string>();
 
