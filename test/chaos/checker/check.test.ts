@@ -217,6 +217,29 @@ const cases: Record<string, Case[]> = {
       "lost session",
     ],
     [
+      "a logout that found its session may end it under the ticket of a parallel login",
+      [login([2, 6], "u"), logout([3, 5]), read([7, 8], null, { ...nothing, sent: "u" }), census()],
+    ],
+    [
+      "a logout that found its session may end it under the newest of two parallel tickets",
+      [
+        logout([2, 9]),
+        login([3, 4], "u"),
+        on("login2", "login", [5, 6], { owner: "o", sent: "u", id: "u", got: "v" }),
+        census(),
+      ],
+    ],
+    [
+      "a logout ends no session of a login that begins after it",
+      [
+        logout([2, 3]),
+        on("login", "login", [4, 5], { owner: "o", got: "u" }),
+        read([6, 7], null, { ...nothing, sent: "u" }),
+      ],
+      "revived session",
+      "lost session",
+    ],
+    [
       "a revocation ends a session with each of its tickets",
       [login([2, 3], "u"), revoke([4, 5]), read([6, 7], null, { ...nothing, sent: "u" }), census()],
     ],

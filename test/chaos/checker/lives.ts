@@ -39,7 +39,7 @@ export class Lives {
     const arrived = operations.filter(({ got }) => got !== undefined).sort((a, b) => arrival(a) - arrival(b));
     for (const operation of arrived) this.#begin(operation.got!, operation);
     for (const operation of operations) if (isEnding(operation)) this.#mayEnd(operation);
-    for (const operation of operations) if (isLateLogout(operation)) this.#mayEndSuccessors(operation);
+    for (const operation of operations) if (isLogout(operation)) this.#mayEndSuccessors(operation);
     this.#revoke(operations, visibleAfter);
     for (const operation of operations) this.#use(operation);
     if (absoluteTimeout !== undefined) this.#limit(operations, absoluteTimeout - CLOCK_ERROR_MS);
@@ -160,12 +160,15 @@ export class Lives {
     if (operation.outcome === "done") end(life, operation);
   }
 
-  /** A logout with a ticket that was just replaced ends the session under its present one. */
-  #mayEndSuccessors({ sent, call }: Operation): void {
+  /**
+   * A logout whose ticket was replaced just before, or is replaced while the logout runs, ends the session under its present
+   * ticket. A login that began after the logout's answer is not touched by it.
+   */
+  #mayEndSuccessors({ sent, call, end }: Operation): void {
     const replaced = this.#lives.get(sent!);
     if (replaced === undefined) return;
     for (const life of this.#byRoot.get(replaced.root)!) {
-      if (life !== replaced) life.endFrom = Math.min(life.endFrom, call);
+      if (life !== replaced && life.born.call < end) life.endFrom = Math.min(life.endFrom, call);
     }
   }
 
@@ -196,9 +199,8 @@ function isEnding({ kind, sent, id, outcome }: Operation): boolean {
   return outcome === "unknown" || (outcome === "done" && id === sent);
 }
 
-/** A logout that did not find the session of its ticket, or perhaps did not. */
-function isLateLogout({ kind, sent, id, outcome }: Operation): boolean {
-  return kind === "logout" && sent !== undefined && outcome !== "dropped" && id === undefined;
+function isLogout({ kind, sent, outcome }: Operation): boolean {
+  return kind === "logout" && sent !== undefined && outcome !== "dropped";
 }
 
 function end(life: Life, operation: Operation, visibleAfter = 0): void {
