@@ -3,5 +3,5 @@ import { withTelemetry } from "./with-telemetry.ts";
 
 export default withTelemetry("OpenTelemetry", async (sessions) => {
   const { turnOnOpenTelemetry } = await import("./opentelemetry.ts");
-  return turnOnOpenTelemetry(sessions, true);
+  return turnOnOpenTelemetry(sessions, { isRecorded: true, reports: true });
 });

@@ -3,5 +3,5 @@ import { withTelemetry } from "./with-telemetry.ts";
 
 export default withTelemetry("OpenTelemetry, not sampled", async (sessions) => {
   const { turnOnOpenTelemetry } = await import("./opentelemetry.ts");
-  return turnOnOpenTelemetry(sessions, false);
+  return turnOnOpenTelemetry(sessions, { isRecorded: false, reports: true });
 });

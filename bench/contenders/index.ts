@@ -16,6 +16,7 @@ import coatcheckH3 from "./coatcheck-h3.ts";
 import coatcheckHono from "./coatcheck-hono.ts";
 import coatcheckKoa from "./coatcheck-koa.ts";
 import coatcheckNode from "./coatcheck-node.ts";
+import coatcheckNodeContext from "./coatcheck-node-context.ts";
 import coatcheckNodeOpentelemetry from "./coatcheck-node-opentelemetry.ts";
 import coatcheckNodePrometheus from "./coatcheck-node-prometheus.ts";
 import coatcheckNodeUnsampled from "./coatcheck-node-unsampled.ts";
@@ -40,6 +41,7 @@ export const contenders: Readonly<Record<string, Contender>> = {
   "bare-node": bareNode,
   "coatcheck-node": coatcheckNode,
   "coatcheck-node-prometheus": coatcheckNodePrometheus,
+  "coatcheck-node-context": coatcheckNodeContext,
   "coatcheck-node-opentelemetry": coatcheckNodeOpentelemetry,
   "coatcheck-node-unsampled": coatcheckNodeUnsampled,
   "least-possible": leastPossible,

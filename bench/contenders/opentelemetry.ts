@@ -28,9 +28,13 @@ const nowhere: SpanExporter = {
 
 /**
  * Each request runs in the context of one span, which is recorded or not. A span for each request is the business of the
- * framework's instrumentation, and would be measured with coatcheck's.
+ * framework's instrumentation, and would be measured with coatcheck's. `reports`: false for the same context without
+ * coatcheck's spans and metrics, so that what it costs is not counted as theirs.
  */
-export function turnOnOpenTelemetry(sessions: Sessions<Fields>, isRecorded: boolean): (handler: Handler) => Handler {
+export function turnOnOpenTelemetry(
+  sessions: Sessions<Fields>,
+  { isRecorded, reports }: { isRecorded: boolean; reports: boolean },
+): (handler: Handler) => Handler {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 60_000 });
@@ -39,7 +43,8 @@ export function turnOnOpenTelemetry(sessions: Sessions<Fields>, isRecorded: bool
     spanProcessors: [new BatchSpanProcessor({ exporter: nowhere })],
   });
   const tracer = tracers.getTracer("bench");
-  openTelemetry(sessions, { meter: new MeterProvider({ readers: [reader] }).getMeter("bench"), tracer });
+  const meter = new MeterProvider({ readers: [reader] }).getMeter("bench");
+  if (reports) openTelemetry(sessions, { meter, tracer });
   const request: Span = tracer.startSpan("request");
   const active = trace.setSpan(context.active(), request);
   return (handler) => (req, res) => context.with(active, handler, undefined, req, res);
