@@ -19,6 +19,7 @@ import coatcheckNode from "./coatcheck-node.ts";
 import coatcheckNodeContext from "./coatcheck-node-context.ts";
 import coatcheckNodeOpentelemetry from "./coatcheck-node-opentelemetry.ts";
 import coatcheckNodePrometheus from "./coatcheck-node-prometheus.ts";
+import coatcheckNodeSlowSpans from "./coatcheck-node-slow-spans.ts";
 import coatcheckNodeUnsampled from "./coatcheck-node-unsampled.ts";
 import connectPgSimple from "./connect-pg-simple.ts";
 import connectRedis from "./connect-redis.ts";
@@ -43,6 +44,7 @@ export const contenders: Readonly<Record<string, Contender>> = {
   "coatcheck-node-prometheus": coatcheckNodePrometheus,
   "coatcheck-node-context": coatcheckNodeContext,
   "coatcheck-node-opentelemetry": coatcheckNodeOpentelemetry,
+  "coatcheck-node-slow-spans": coatcheckNodeSlowSpans,
   "coatcheck-node-unsampled": coatcheckNodeUnsampled,
   "least-possible": leastPossible,
   "iron-session": ironSession,

@@ -14,7 +14,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
-import type { Sessions } from "../../src/index.ts";
+import type { Duration, Sessions } from "../../src/index.ts";
 import { openTelemetry } from "../../src/telemetry/opentelemetry.ts";
 import type { Fields } from "../session-data.ts";
 
@@ -33,7 +33,7 @@ const nowhere: SpanExporter = {
  */
 export function turnOnOpenTelemetry(
   sessions: Sessions<Fields>,
-  { isRecorded, reports }: { isRecorded: boolean; reports: boolean },
+  { isRecorded, reports, spansFrom }: { isRecorded: boolean; reports: boolean; spansFrom?: Duration },
 ): (handler: Handler) => Handler {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
@@ -44,7 +44,7 @@ export function turnOnOpenTelemetry(
   });
   const tracer = tracers.getTracer("bench");
   const meter = new MeterProvider({ readers: [reader] }).getMeter("bench");
-  if (reports) openTelemetry(sessions, { meter, tracer });
+  if (reports) openTelemetry(sessions, { meter, tracer, ...(spansFrom && { spansFrom }) });
   const request: Span = tracer.startSpan("request");
   const active = trace.setSpan(context.active(), request);
   return (handler) => (req, res) => context.with(active, handler, undefined, req, res);

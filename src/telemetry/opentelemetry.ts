@@ -2,7 +2,8 @@
 
 import { subscribe } from "node:diagnostics_channel";
 import { type Attributes, type Meter, metrics, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
-import type { ChannelEvents, Sessions } from "../index.ts";
+import type { ChannelEvents, Duration, Sessions } from "../index.ts";
+import { milliseconds } from "../util/duration.ts";
 import { checkNames, type OptionNames } from "../util/option-names.ts";
 
 export interface OpenTelemetryOptions {
@@ -10,6 +11,11 @@ export interface OpenTelemetryOptions {
   meter?: Meter;
   /** Default: the global tracer provider's, under the name "coatcheck". */
   tracer?: Tracer;
+  /**
+   * Calls to the store that take at least this long have a span, and those that fail. A span takes the SDK three microseconds,
+   * more than all the rest. Default: every call has one.
+   */
+  spansFrom?: Duration;
 }
 
 /** What is said of each call of an operation, made once. */
@@ -25,7 +31,7 @@ function attributesOf(operation: string): OperationAttributes {
   return { name: `${operation} sessions`, span: { ...metric, "db.collection.name": "sessions" }, metric };
 }
 
-const NAMES: OptionNames<OpenTelemetryOptions> = { meter: true, tracer: true };
+const NAMES: OptionNames<OpenTelemetryOptions> = { meter: true, tracer: true, spansFrom: true };
 
 /**
  * Reports to OpenTelemetry: `openTelemetry(sessions)`, after the SDK is set up.
@@ -38,13 +44,14 @@ const NAMES: OptionNames<OpenTelemetryOptions> = { meter: true, tracer: true };
  *
  * Calls to stores are those of the whole process, so call it once, or with a tracer and a meter of their own.
  *
- * @throws OptionError if an option is misspelt.
+ * @throws OptionError if an option is misspelt, or `spansFrom` is no duration.
  * @see https://opentelemetry.io/docs/specs/semconv/database/database-metrics/
  * @see https://opentelemetry.io/docs/specs/semconv/general/session/
  */
 export function openTelemetry<Data extends object>(sessions: Sessions<Data>, options: OpenTelemetryOptions = {}): void {
   checkNames("openTelemetry()", options, NAMES);
   const { meter = metrics.getMeter("coatcheck"), tracer = trace.getTracer("coatcheck") } = options;
+  const spansFrom = options.spansFrom === undefined ? 0 : milliseconds("spansFrom", options.spansFrom);
 
   const durations = meter.createHistogram("db.client.operation.duration", {
     description: "How long calls to the store took.",
@@ -61,6 +68,7 @@ export function openTelemetry<Data extends object>(sessions: Sessions<Data>, opt
     }
     const failure = error === undefined ? undefined : { "error.type": error instanceof Error ? error.name : "_OTHER" };
     durations.record(duration / 1_000, failure ? { ...attributes.metric, ...failure } : attributes.metric);
+    if (duration < spansFrom && failure === undefined) return;
     // A span under one that is not recorded would not be, either, and its making is most of what this costs.
     if (trace.getActiveSpan()?.isRecording() === false) return;
     const endTime = Date.now();

@@ -283,6 +283,39 @@ describe("OpenTelemetry", () => {
     await provider.shutdown();
   });
 
+  test("with spansFrom, only slow calls and failures have a span, and all count", async () => {
+    const { sessions } = makeEvents();
+    const own = new PeriodicExportingMetricReader({
+      exporter: new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE),
+      exportIntervalMillis: 3_600_000,
+    });
+    const provider = new MeterProvider({ readers: [own] });
+    const tracer = tracers.getTracer("slow");
+    openTelemetry(sessions, { tracer, meter: provider.getMeter("slow"), spansFrom: "20ms" });
+    for (const duration of [19.9, 20, 21]) storeCall.publish({ operation: "probe", duration });
+    storeCall.publish({ operation: "probe", duration: 1, error: new RangeError("on purpose") });
+    const found = spans.getFinishedSpans().filter(({ instrumentationScope }) => instrumentationScope.name === "slow");
+    assert.deepEqual(
+      found.map(({ status, duration: [, nanoseconds] }) => [status.code, nanoseconds]),
+      [
+        [SpanStatusCode.UNSET, 20_000_000],
+        [SpanStatusCode.UNSET, 21_000_000],
+        [SpanStatusCode.ERROR, 1_000_000],
+      ],
+    );
+    const { resourceMetrics } = await own.collect();
+    const counts = resourceMetrics.scopeMetrics
+      .flatMap(({ metrics }) => metrics)
+      .filter(({ descriptor }) => descriptor.name === "db.client.operation.duration")
+      .flatMap(({ dataPoints }) => dataPoints.map(({ value }) => (value as { count: number }).count));
+    assert.deepEqual(counts, [3, 1]); // those that failed have a type
+    await provider.shutdown();
+    assert.throws(
+      () => openTelemetry(sessions, { spansFrom: "soon" as never }),
+      (error: Error) => error instanceof OptionError && /spansFrom/.test(error.message) && /soon/.test(error.message),
+    );
+  });
+
   test("without an SDK it does nothing, and breaks nothing", async () => {
     const made = setUp();
     openTelemetry(made.sessions);
