@@ -15,8 +15,24 @@ const LABEL_SIZE = 12;
 /** The font size at which plain text is as wide as bold labels. */
 const BOLD = 14.5;
 
-/** SVG pictures of a run, by name. */
+/** The comparisons that people ask about, by the ids of their rows. */
+const ASKED: readonly (readonly [title: string, ids: readonly string[]])[] = [
+  ["In memory, on Express", ["coatcheck-express+memory", "express-session+memory"]],
+  ["In Redis, on Express", ["coatcheck-express+redis", "connect-redis+redis"]],
+  ["In PostgreSQL, on Express", ["coatcheck-express+postgres", "connect-pg-simple+postgres"]],
+  [
+    "In a sealed cookie, on Fastify",
+    ["coatcheck-fastify+cookie", "coatcheck-fastify-xchacha+cookie", "secure-session+cookie"],
+  ],
+  ["In a sealed cookie, on node:http", ["coatcheck-node+cookie", "iron-session+cookie"]],
+];
+
+/** SVG pictures of a run, by name. `added` has the rows that people ask about if the run has them, and `all` the others, too. */
 export function plots(results: Results): Record<string, string> {
+  const asked = ASKED.flatMap(([title, ids]) => {
+    const rows = ids.flatMap((id) => results.rows.find((row) => row.id === id) ?? []);
+    return rows.length < ids.length ? [] : [title, ...rows];
+  });
   const drawn = (rows: readonly Row[], plot: (lines: readonly Line<Row>[]) => string) => {
     const lines = GROUPS.flatMap(({ title, stores }) => {
       const own = rows.filter(({ store }) => stores.includes(store));
@@ -24,8 +40,9 @@ export function plots(results: Results): Record<string, string> {
     });
     return lines.length === 0 ? undefined : plot(lines);
   };
+  const all = drawn(results.rows, addedPlot);
   const pictures = {
-    added: drawn(results.rows, addedPlot),
+    ...(asked.length === 0 ? { added: all } : { added: addedPlot(asked), all }),
     "lost-updates": drawn(
       results.rows.filter(({ survivors }) => survivors),
       lostUpdatesPlot,

@@ -1,5 +1,5 @@
 // npm run bench [-- --quick]: measures what a session costs, by library, framework and store (see README.md in this folder).
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { buildAstro } from "./apps/astro.ts";
 import { chosen, count, folder, readArguments } from "./arguments.ts";
@@ -8,6 +8,8 @@ import { FRAMEWORKS, type Framework, MORE_FRAMEWORKS } from "./contender.ts";
 import type { Context } from "./context.ts";
 import { Databases } from "./databases.ts";
 import { baselineOf, CONNECTIONS, type Entrant, entrants, RunningEntrant, startGenerator } from "./entrant.ts";
+import { goals } from "./goals.ts";
+import type { LatencyResults } from "./latency-results.ts";
 import { describeMachine, FRAMEWORK_PACKAGES, versionsOf } from "./machine.ts";
 import { plots } from "./plots.ts";
 import { profile } from "./profile.ts";
@@ -120,12 +122,20 @@ async function main(): Promise<void> {
     const text = markdown(results);
     writeFileSync(`${file}.json`, `${JSON.stringify(results, null, 1)}\n`);
     writeFileSync(`${file}.md`, text);
+    if (options.name === "bench")
+      writeFileSync(`${options.out}/goals.md`, `${goals(results, latencyIn(options.out))}\n`);
     for (const [name, svg] of Object.entries(plots(results))) writeFileSync(`${file}-${name}.svg`, svg);
     console.log(`\n${text}`);
   } finally {
     await generator.stop();
     await databases.stop();
   }
+}
+
+/** The last results of `bench:latency` there. */
+function latencyIn(folder: string): LatencyResults | undefined {
+  const file = `${folder}/latency.json`;
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as LatencyResults) : undefined;
 }
 
 function withBaselines(wanted: readonly Entrant[]): Entrant[] {

@@ -1,12 +1,23 @@
 // What the contenders with coatcheck share. They run the sources, whose JavaScript is the package's, and no stale build.
-import { createSessions, type Session, type SessionStore, type Sessions } from "../../src/index.ts";
+import {
+  createSessions,
+  type Session,
+  type SessionStore,
+  type Sessions,
+  type SessionsOptions,
+} from "../../src/index.ts";
 import { memory } from "../../src/stores/memory/index.ts";
 import { type Actions, IDLE_SECONDS, SECRET, type StoreName } from "../contender.ts";
 import { type Fields, tenKeys } from "../session-data.ts";
 
 /** All options are the defaults, except that the cookie works over plain http. */
-export async function sessionsIn(store: StoreName, address: string): Promise<Sessions<Fields>> {
+export async function sessionsIn(
+  store: StoreName,
+  address: string,
+  more: Pick<SessionsOptions<Fields>, "cipher"> = {},
+): Promise<Sessions<Fields>> {
   return createSessions<Fields>({
+    ...more,
     store: await storeNamed(store, address),
     secret: SECRET,
     cookie: { secure: false },

@@ -12,6 +12,7 @@ import coatcheckAstro from "./coatcheck-astro.ts";
 import coatcheckExpress from "./coatcheck-express.ts";
 import coatcheckExpressSession from "./coatcheck-express-session.ts";
 import coatcheckFastify from "./coatcheck-fastify.ts";
+import coatcheckFastifyXchacha from "./coatcheck-fastify-xchacha.ts";
 import coatcheckH3 from "./coatcheck-h3.ts";
 import coatcheckHono from "./coatcheck-hono.ts";
 import coatcheckKoa from "./coatcheck-koa.ts";
@@ -21,6 +22,7 @@ import coatcheckNodeOpentelemetry from "./coatcheck-node-opentelemetry.ts";
 import coatcheckNodePrometheus from "./coatcheck-node-prometheus.ts";
 import coatcheckNodeSlowSpans from "./coatcheck-node-slow-spans.ts";
 import coatcheckNodeUnsampled from "./coatcheck-node-unsampled.ts";
+import coatcheckNodeXchacha from "./coatcheck-node-xchacha.ts";
 import connectPgSimple from "./connect-pg-simple.ts";
 import connectRedis from "./connect-redis.ts";
 import connectSessionKnex from "./connect-session-knex.ts";
@@ -41,6 +43,7 @@ import secureSession from "./secure-session.ts";
 export const contenders: Readonly<Record<string, Contender>> = {
   "bare-node": bareNode,
   "coatcheck-node": coatcheckNode,
+  "coatcheck-node-xchacha": coatcheckNodeXchacha,
   "coatcheck-node-prometheus": coatcheckNodePrometheus,
   "coatcheck-node-context": coatcheckNodeContext,
   "coatcheck-node-opentelemetry": coatcheckNodeOpentelemetry,
@@ -50,6 +53,7 @@ export const contenders: Readonly<Record<string, Contender>> = {
   "iron-session": ironSession,
   "bare-fastify": bareFastify,
   "coatcheck-fastify": coatcheckFastify,
+  "coatcheck-fastify-xchacha": coatcheckFastifyXchacha,
   "fastify-session": fastifySession,
   "secure-session": secureSession,
   "bare-express": bareExpress,

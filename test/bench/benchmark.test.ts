@@ -4,8 +4,10 @@ import { describe, test } from "node:test";
 import { CookieJar } from "../../bench/cookies.ts";
 import { draw } from "../../bench/drawing.ts";
 import { flameGraph, layOut } from "../../bench/flame-graph.ts";
+import { goals } from "../../bench/goals.ts";
 import type { LatencyResults } from "../../bench/latency-results.ts";
-import { latencyPlot } from "../../bench/plots.ts";
+import { latencyPlot, plots } from "../../bench/plots.ts";
+import type { Results } from "../../bench/results.ts";
 import { type CpuProfile, type Frame, fold, selfTimes } from "../../bench/stacks.ts";
 import { difference, directRatio, estimate, ratio } from "../../bench/statistics.ts";
 
@@ -65,7 +67,69 @@ describe("the benchmark's statistics", () => {
   });
 });
 
+/** Results whose rows have these figures for each kind of request, each as certain as ten percent. */
+function resultsOf(figures: Record<string, number>): Results {
+  const around = (median: number) => ({ median, low: median * 0.95, high: median * 1.05, sound: true });
+  const cell = (median: number) => ({ added: around(median), both: around(median) });
+  const rows = Object.entries(figures).map(([id, figure]) => ({
+    ...{
+      id,
+      name: id.startsWith("coatcheck") ? "coatcheck" : id,
+      framework: "node:http",
+      ours: id.startsWith("coatcheck"),
+    },
+    store: id.slice(id.indexOf("+") + 1),
+    cells: { read: cell(figure), change: cell(figure), new: cell(figure) },
+  }));
+  return { date: "2026-01-02T", machine: { cpu: "a CPU", cores: 2 }, rows } as unknown as Results;
+}
+
+describe("the goals", () => {
+  const verdicts = (figures: Record<string, number>) =>
+    goals(resultsOf(figures))
+      .split("\n")
+      .filter((line) => line.startsWith("| ") && !line.startsWith("| goal") && !line.startsWith("| ---"))
+      .map((line) => line.split(" | "))
+      .map((cells) => [cells[1], cells[3], cells.at(-1)!.replace(" |", "")]);
+
+  test("are met, not met, or open where the intervals allow both", () => {
+    const peers = { "coatcheck-node+redis": 100 };
+    assert.deepEqual(verdicts({ ...peers, "coatcheck-node+cached": 90 }), [["change", "0.90×", "met"]]);
+    assert.deepEqual(verdicts({ ...peers, "coatcheck-node+cached": 140 }), [["change", "1.40×", "not met"]]);
+    assert.deepEqual(verdicts({ ...peers, "coatcheck-node+cached": 105 }), [
+      ["change", "1.05×", "perhaps, by the medians met"],
+    ]);
+    assert.deepEqual(verdicts({ ...peers, "coatcheck-node+cached": 115 }), [
+      ["change", "1.15×", "perhaps, by the medians not met"],
+    ]);
+  });
+
+  test("without their contenders are left out, and each kind of request has its own line", () => {
+    assert.deepEqual(verdicts({ "coatcheck-express+postgres": 10 }), []);
+    const lines = verdicts({ "coatcheck-express+postgres": 10, "connect-pg-simple+postgres": 100 });
+    assert.deepEqual(lines.map(([scenario]) => scenario), ["read", "change", "new"]); // biome-ignore format: one line
+  });
+
+  test("of the slowest answers come from the latency's results", () => {
+    const row = (id: string, p999: number) => ({ id, situation: "at rest", rate: 1_000, latency: { p999 } });
+    const rows = [row("coatcheck-express+redis", 10), row("coatcheck-express+cached", 12)];
+    const text = goals(resultsOf({}), { date: "2026-01-02T", seconds: 8, rows } as unknown as LatencyResults);
+    assert.match(text, /p99\.9 of cached\(redis\).*12\.0 to 10\.0 ms \| 1\.20× \| 1× \| not met/);
+  });
+});
+
 describe("the plots", () => {
+  test("of added time show the comparisons that people ask about, and another one all rows", () => {
+    const asked = { "coatcheck-express+redis": 10, "connect-redis+redis": 50 };
+    const { added, all } = plots(resultsOf({ ...asked, "least-possible+redis": 5 }));
+    assert.match(added!, /In Redis, on Express/);
+    assert.doesNotMatch(added!, /least-possible|In memory/);
+    assert.match(all!, /least-possible/);
+    const others = plots(resultsOf({ "least-possible+redis": 5 }));
+    assert.match(others.added!, /least-possible/);
+    assert.equal(others.all, undefined);
+  });
+
   const plot = (situation: string, latency = { p50: 1, p99: 2, p999: 3 }) => {
     const row = { id: "", name: "coatcheck", ours: true, situation, rate: 1, latency };
     return latencyPlot({ rows: [row, { ...row, name: "peer", ours: false }] } as unknown as LatencyResults);
