@@ -10,6 +10,7 @@ export default {
   framework: "node:http",
   names: {
     cookie: "coatcheck, sealed cookie, XChaCha20",
+    file: "coatcheck, file, XChaCha20",
     redis: "coatcheck, redis, XChaCha20",
     cached: "coatcheck, cached(redis), XChaCha20",
   },
