@@ -257,6 +257,32 @@ describe("servers with different settings", () => {
     assert.equal(JSON.parse(stdout).sessions, 0);
   });
 
+  test("a note that is older than a month, or that nobody can read, counts no longer", async () => {
+    const path = join(cwd, "old-notes");
+    const { file } = await import("../../src/stores/file/index.ts");
+    const store = file({ path });
+    const settings = { mode: "file", options: { path } };
+    try {
+      for (const [age, expected] of [
+        [29, ["error servers"]],
+        [31, []],
+      ] as const) {
+        await store.delete("doctor-servers");
+        const at = Date.now() - age * 86_400_000;
+        const value = Buffer.from(JSON.stringify({ old: { at, settings: { application: "other" }, secrets: [] } }));
+        await store.create("doctor-servers", { value, expiresAt: Date.now() + 86_400_000 });
+        const faults = await examine(settings, "--server", "a");
+        const named = checks(faults.filter(({ what }) => what.startsWith("application")));
+        assert.deepEqual(named, expected, `${age} days: ${JSON.stringify(faults, null, 1)}`);
+      }
+      await store.delete("doctor-servers");
+      await store.create("doctor-servers", { value: Buffer.from("no JSON"), expiresAt: Date.now() + 86_400_000 });
+      assert.deepEqual(await examine(settings, "--server", "a"), []);
+    } finally {
+      await store.close();
+    }
+  });
+
   test("another option of the store", async () => {
     const server = await startRedis({ config: ["maxmemory 64mb", "appendonly yes"] });
     try {

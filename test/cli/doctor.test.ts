@@ -12,7 +12,7 @@ import { schema as mysqlSchema } from "../../src/stores/mysql/index.ts";
 import { postgres, schema as postgresSchema } from "../../src/stores/postgres/index.ts";
 import { type MariadbServer, startMariadb } from "../servers/mariadb.ts";
 import { type PostgresServer, startPostgres } from "../servers/postgres.ts";
-import { tempDir } from "../servers/process.ts";
+import { tempDir, waitFor } from "../servers/process.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
 import { beginSessions, coatcheckHere, SECRET } from "./cli.ts";
 
@@ -89,6 +89,17 @@ describe("Redis", () => {
     await assertFault(["--store", url], "redis-persistence", "warning");
   });
 
+  test("that can't write its file", async () => {
+    const server = await start({ config: ["appendonly no"] });
+    const [, folder] = (await server.cli("CONFIG", "GET", "dir")).split("\n");
+    mkdirSync(join(folder!, "dump.rdb"));
+    writeFileSync(join(folder!, "dump.rdb", "in-the-way"), "");
+    await server.cli("BGSAVE");
+    const failed = async () => (await server.cli("INFO", "persistence")).includes("rdb_last_bgsave_status:err");
+    await waitFor("the failure of the background save", failed);
+    await assertFault(["--store", server.url], "redis-persistence", "error");
+  });
+
   test("that is a replica", async () => {
     const primary = await start();
     const { url } = await start({ config: [`replicaof 127.0.0.1 ${primary.port}`] });
@@ -157,6 +168,16 @@ describe("PostgreSQL", () => {
     for (const { indexname } of rows) await client.query(`DROP INDEX "${indexname}"`);
     const faults = await assertFault(on("slow"), "postgres-index", "warning");
     assert.equal(faults.length, 2);
+  });
+
+  test("whose index was not built to its end, as CREATE INDEX CONCURRENTLY leaves it", async () => {
+    await client.query(postgresSchema({ table: "broken" }));
+    await client.query(
+      `UPDATE pg_index SET indisvalid = false WHERE indrelid = 'broken'::regclass AND NOT indisprimary
+       AND indkey[0] = (SELECT attnum FROM pg_attribute WHERE attrelid = 'broken'::regclass AND attname = 'expires_at')`,
+    );
+    const [fault] = await assertFault(on("broken"), "postgres-index", "warning");
+    assert.match(fault!.what, /expires_at/);
   });
 
   test("whose expired sessions nobody removes", async () => {
@@ -238,6 +259,13 @@ describe("MariaDB", () => {
       await assertWell(on("slow"));
       await connection.query(`ALTER TABLE slow RENAME INDEX coatcheck_${column} TO ${column}`);
     }
+  });
+
+  test("whose index begins with another column", async () => {
+    await connection.query(mysqlSchema({ table: "turned" }));
+    await connection.query("ALTER TABLE turned DROP INDEX expires_at, ADD INDEX turned (version, expires_at)");
+    const [fault] = await assertFault(on("turned"), "mysql-index", "warning");
+    assert.match(fault!.what, /no index that begins with expires_at/);
   });
 
   test("whose table has an engine that locks all of it", async () => {
