@@ -33,6 +33,11 @@ export const PARTS: readonly Part[] = [
     imports: ["index.ts", "config/", "compose/", "stores/", "util/", ...BASE],
   },
   {
+    name: "console/page/",
+    about: "The console's page: Vite builds it for browsers, and no server runs it.",
+    imports: ["console/protocol.ts"],
+  },
+  {
     name: "adapters/",
     about: "One framework each, thin: open the session, hold the response back, commit, send.",
     imports: ["index.ts", "records/cipher.ts", "errors.ts", "util/"],
@@ -161,7 +166,7 @@ export const PARTS: readonly Part[] = [
 ];
 
 /** All files of `src/`, by their path in it. */
-export const files: readonly string[] = globSync("**/*.ts", { cwd: SRC }).sort();
+export const files: readonly string[] = globSync("**/*.{ts,tsx}", { cwd: SRC }).sort();
 
 /** The part that a file belongs to, or undefined. */
 export function partOf(file: string): Part | undefined {
@@ -171,7 +176,7 @@ export function partOf(file: string): Part | undefined {
 /** The files of ours that a file imports, for values or for types only. */
 export function importsOf(file: string): string[] {
   const text = readFileSync(join(SRC, file), "utf8");
-  const found = text.matchAll(/^(?:import|export) [^;]*?\bfrom "(\.[^"]+\.ts)"|\bimport\("(\.[^"]+\.ts)"\)/gm);
+  const found = text.matchAll(/^(?:import|export) [^;]*?\bfrom "(\.[^"]+\.tsx?)"|\bimport\("(\.[^"]+\.tsx?)"\)/gm);
   return [...found].map(([, fixed, late]) => normalize(join(dirname(file), (fixed ?? late)!)));
 }
 
