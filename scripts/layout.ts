@@ -30,7 +30,12 @@ export const PARTS: readonly Part[] = [
   {
     name: "cli/",
     about: "The command `coatcheck`: a file for each of its commands.",
-    imports: ["index.ts", "config/", "compose/", "stores/", "util/", ...BASE],
+    imports: ["console/", "index.ts", "config/", "compose/", "stores/", "util/", ...BASE],
+  },
+  {
+    name: "console/",
+    about: "The web console: what each server counts, what all of them report, and the requests of the page.",
+    imports: ["index.ts", "management/", "request/csrf.ts", ...RECORDS],
   },
   {
     name: "console/page/",
