@@ -33,14 +33,14 @@ export const PARTS: readonly Part[] = [
     imports: ["console/", "index.ts", "config/", "compose/", "stores/", "util/", ...BASE],
   },
   {
-    name: "console/",
-    about: "The web console: what each server counts, what all of them report, and the requests of the page.",
-    imports: ["index.ts", "management/", "request/csrf.ts", ...RECORDS],
-  },
-  {
     name: "console/page/",
     about: "The console's page: Vite builds it for browsers, and no server runs it.",
     imports: ["console/protocol.ts"],
+  },
+  {
+    name: "console/",
+    about: "The web console: what each server counts, what all of them report, and the requests of the page.",
+    imports: ["index.ts", "management/", "request/csrf.ts", ...RECORDS],
   },
   {
     name: "adapters/",

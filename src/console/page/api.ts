@@ -23,5 +23,6 @@ async function post<Answer>(path: string, query: Query): Promise<Answer> {
   });
   const answer = (await response.json().catch(() => undefined)) as Answer | Failure | undefined;
   if (response.ok && answer !== undefined) return answer as Answer;
+  if (response.status === 400 && "id" in query) throw new Error("This is not the public id of a session.");
   throw new Error((answer as Failure | undefined)?.error ?? `The server answers with the status ${response.status}.`);
 }

@@ -56,6 +56,9 @@ export type Count = (typeof COUNTS)[number];
 
 export const isGone = ({ status }: Pick<ServerReport, "status">): boolean => status === "lost" || status === "stopped";
 
+/** Of six: the style sheet has one for each. */
+export const colourOf = ({ number }: Pick<ServerView, "number">): number => ((number - 1) % 6) + 1;
+
 /** Takes the states of the stream, one after the other. */
 export class Model {
   readonly #servers = new Map<string, { number: number; rates: ServerRates }>();

@@ -1,8 +1,7 @@
 // The servers of the farm, one by one.
 
-import { colourOf } from "./farm/farm.tsx";
 import { count, milliseconds, percent, rate, span } from "./format.ts";
-import { isGone, type ServerView, type View } from "./model.ts";
+import { colourOf, isGone, type ServerView, type View } from "./model.ts";
 
 export function Servers({ view }: { view: View | undefined }) {
   return (

@@ -1,4 +1,4 @@
-// How Vite builds the console's page: every address is relative, so it works under any path.
+// How Vite builds the console's page: every address is relative, so that it works under any path.
 
 import { defineConfig } from "vite";
 
@@ -7,9 +7,9 @@ export default defineConfig({
   base: "./",
   logLevel: "warn",
   build: {
-    outDir: "../../../dist/console",
-    emptyOutDir: true,
-    // The Content-Security-Policy allows no inline script, and the preload of modules is in every browser.
+    // scripts/console-page.ts writes it.
+    write: false,
+    // The Content-Security-Policy allows no inline script, and every browser knows the preload of modules.
     modulePreload: { polyfill: false },
   },
 });

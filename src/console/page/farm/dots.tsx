@@ -1,9 +1,8 @@
 // Draws the traffic of the farm, frame by frame. Nothing moves in a hidden page, or for those who want no motion.
 
 import { useEffect, useRef } from "preact/hooks";
-import type { ServerView } from "../model.ts";
+import { colourOf, type ServerView } from "../model.ts";
 import { type Arrangement, type Curve, type Point, pointAt } from "./arrange.ts";
-import { isSilent } from "./farm.tsx";
 import { type Dot, type Flow, Traffic } from "./traffic.ts";
 
 interface Props {
@@ -65,7 +64,7 @@ function flowsOf({ servers, isStoreUp }: Props): Flow[] {
     requests: server.rates?.requests ?? 0,
     storeShare:
       isStoreUp && server.storeUp && server.rates ? server.rates.storeCalls / (server.rates.requests || 1) : 0,
-    isGone: isSilent(server),
+    isGone: server.status !== "up",
   }));
 }
 
@@ -81,7 +80,7 @@ function drawDot(context: CanvasRenderingContext2D, dot: Dot, props: Props, colo
   if (place === -1) return;
   const { entry, toServers, toStore } = props.arrangement;
   const way = [entry, toServers[place]!, ...(dot.goesToStore ? [toStore[place]!] : [])];
-  context.fillStyle = dot.strength < 1 ? colours.alarm : colours.servers[(props.servers[place]!.number - 1) % 6]!;
+  context.fillStyle = dot.strength < 1 ? colours.alarm : colours.servers[colourOf(props.servers[place]!) - 1]!;
   for (const { behind, radius, alpha } of TAIL) {
     const { x, y } = onWay(way, Math.max(0, dot.legs - behind));
     context.globalAlpha = alpha * Math.max(0, dot.strength);

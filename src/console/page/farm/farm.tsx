@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { milliseconds, plural, rate, span } from "../format.ts";
-import { isGone, type ServerView, type View } from "../model.ts";
+import { colourOf, isGone, type ServerView, type View } from "../model.ts";
 import { type Arrangement, arrange, type Box, pathOf } from "./arrange.ts";
 import { Dots } from "./dots.tsx";
 
@@ -81,23 +81,23 @@ interface LinesProps {
   isStoreUp: boolean;
 }
 
+/** The line after the last server is that of the others. */
+const isUp = (server: ServerView | undefined): boolean => server === undefined || server.status === "up";
+
 function Lines({ arrangement: { entry, toServers, toStore }, servers, isStoreUp }: LinesProps) {
   return (
     <svg class="lines" aria-hidden="true">
       <path d={pathOf(entry)} />
       {toServers.map((curve, i) => (
-        <path key={`server-${i}`} d={pathOf(curve)} class={isSilent(servers[i]) ? "cut" : ""} />
+        <path key={`server-${i}`} d={pathOf(curve)} class={isUp(servers[i]) ? "" : "cut"} />
       ))}
       {toStore.map((curve, i) => {
-        const isCut = !isStoreUp || isSilent(servers[i]) || servers[i]?.storeUp === false;
-        return <path key={`store-${i}`} d={pathOf(curve)} class={isCut ? "cut" : ""} />;
+        const isWhole = isStoreUp && isUp(servers[i]) && servers[i]?.storeUp !== false;
+        return <path key={`store-${i}`} d={pathOf(curve)} class={isWhole ? "" : "cut"} />;
       })}
     </svg>
   );
 }
-
-/** No dot goes to it. */
-export const isSilent = (server: ServerView | undefined): boolean => server !== undefined && server.status !== "up";
 
 interface PlaceProps {
   box: Box;
@@ -137,9 +137,6 @@ function Server({ box, server, at }: { box: Box; server: ServerView; at: number 
     </div>
   );
 }
-
-/** There are six colours. */
-export const colourOf = ({ number }: ServerView): number => ((number - 1) % 6) + 1;
 
 function stateOf({ status, storeUp, rates, seenAt }: ServerView, at: number): string {
   if (status === "lost") return `lost ${span(at - seenAt)} ago`;
