@@ -10,7 +10,7 @@ export function Servers({ view }: { view: View | undefined }) {
       {view?.servers.length === 0 && <p class="empty card">No server reports.</p>}
       {view !== undefined && view.servers.length > 0 && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached with the keyboard
-        <section class="scroll card" tabIndex={0} aria-labelledby="servers">
+        <section class="scroll card" tabIndex={0} aria-label="The servers, one in a line">
           <table>
             <thead>
               <tr>

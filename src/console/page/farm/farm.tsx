@@ -69,10 +69,15 @@ export function Farm({ view }: { view: View | undefined }) {
 
 function choose(servers: readonly ServerView[]): { shown: readonly ServerView[]; hidden: number } {
   if (servers.length <= MOST_SERVERS) return { shown: servers, hidden: 0 };
-  const isWell = ({ status, storeUp }: ServerView) => Number(status === "up" && storeUp);
-  const worstFirst = [...servers].sort((a, b) => isWell(a) - isWell(b) || a.number - b.number);
+  const worstFirst = [...servers].sort((a, b) => rank(a) - rank(b) || a.number - b.number);
   const shown = worstFirst.slice(0, MOST_SERVERS - 1).sort((a, b) => a.number - b.number);
   return { shown, hidden: servers.length - shown.length };
+}
+
+/** Those with trouble come first, and last those that have stopped as they should. */
+function rank({ status, storeUp }: ServerView): number {
+  if (status === "stopped") return 2;
+  return status === "up" && storeUp ? 1 : 0;
 }
 
 interface LinesProps {
