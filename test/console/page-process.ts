@@ -35,13 +35,20 @@ if (import.meta.main) {
   const { node } = webConsole(sessions, { name, authorize: () => isOpen });
   const application = session(sessions)((req, res) => {
     const { pathname, searchParams } = new URL(req.url!, "http://localhost");
-    if (pathname === "/sign-in") {
-      const [owner, label] = [searchParams.get("owner")!, searchParams.get("device")!];
-      req.session.owner = owner;
-      req.session.client = { label, address: "192.0.2.7" };
-      req.session.data.note = VALUE;
+    switch (pathname) {
+      case "/":
+        break;
+      case "/sign-in":
+        req.session.owner = searchParams.get("owner")!;
+        req.session.client = { label: searchParams.get("device")!, address: "192.0.2.7" };
+        req.session.data.note = VALUE;
+        break;
+      case "/close-the-console":
+        isOpen = false;
+        break;
+      default:
+        res.statusCode = 404;
     }
-    if (pathname === "/close-the-console") isOpen = false;
     res.end(req.session.id);
   });
   const server = createServer((req, res) => {

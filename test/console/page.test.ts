@@ -61,7 +61,10 @@ describe("the page of a farm", () => {
     for (const part of ["ann", "Firefox on Linux", "192.0.2.7", "note", "What a stranger sees"]) assert.ok(text.includes(part), part); // biome-ignore format: one line
     assert.equal((await page.content()).includes(VALUE), false);
 
-    await record.locator("button").click();
+    await page.getByRole("button", { name: "All of this owner" }).click();
+    await page.waitForSelector(".sessions li");
+    await page.click('button[aria-label="Record of Firefox on Linux"]');
+    await page.getByRole("button", { name: "End this session" }).click();
     await page.click("dialog .danger");
     await page.getByText("1 session ended.").waitFor();
     await page.getByText("There is no session with this id.").waitFor();

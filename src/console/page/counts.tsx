@@ -57,7 +57,7 @@ function groupsOf(view: View | undefined): { title: string; rows: Row[] }[] {
       ],
     },
     {
-      title: "Store",
+      title: "Store and tickets",
       rows: [
         row("Round trips", recent?.storeCalls),
         fault("Failed", recent?.storeErrors),

@@ -52,7 +52,7 @@ function optionsFor(
   };
   return {
     ...sizeOf(box),
-    padding: [8, 6, 0, 0],
+    padding: [8, 14, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {

@@ -21,7 +21,7 @@ export function EndDialog({ ending, onCancel, onConfirm }: Props) {
   return (
     <dialog ref={ref} aria-labelledby="ending" onClose={onCancel}>
       <h2 id="ending">End {ending.what}?</h2>
-      <p>Whoever uses it has to sign in again. It ends on all servers, and can't be brought back.</p>
+      <p>The user has to sign in again. This holds on all servers, and can't be undone.</p>
       <div>
         <button type="button" class="plain" onClick={() => ref.current!.close()}>
           Keep

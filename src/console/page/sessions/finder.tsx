@@ -17,44 +17,51 @@ interface Props {
 export function Finder({ canList, now }: Props) {
   const [kind, setKind] = useState<"owner" | "id">("owner");
   const [text, setText] = useState("");
-  const [asked, setAsked] = useState<Query>();
-  const [found, setFound] = useState<Found>();
+  const [shown, setShown] = useState<{ query: Query; found: Found }>();
   const [message, setMessage] = useState("");
   const [error, setError] = useState("");
   const [ending, setEnding] = useState<Ending>();
   const heading = useRef<HTMLHeadingElement>(null);
   const latest = useRef(0);
 
-  /** Shows what is found, unless something else was asked for meanwhile. */
-  async function look(query: Query): Promise<void> {
+  /** Shows what is found, unless something else was asked for meanwhile. `done`: what was done before. */
+  async function look(query: Query, done = ""): Promise<void> {
     const turn = ++latest.current;
-    setAsked(query);
+    setMessage(done);
+    setError("");
     try {
-      const answer = await find(query);
+      const found = await find(query);
       if (turn !== latest.current) return;
-      setFound(answer);
-      setError("");
+      setShown("none" in found ? undefined : { query, found });
+      setMessage(`${done} ${inWords(query, found)}`.trim());
     } catch (error) {
-      if (turn === latest.current) setError((error as Error).message);
+      if (turn !== latest.current) return;
+      setShown(undefined);
+      setError((error as Error).message);
     }
+  }
+
+  /** The same, where what had the focus goes with what was shown before. */
+  async function follow(query: Query): Promise<void> {
+    await look(query);
+    heading.current?.focus();
   }
 
   async function confirmEnd({ query }: Ending): Promise<void> {
     setEnding(undefined);
     try {
       const { ended } = await end(query);
-      setMessage(ended === 0 ? "No session was there any more." : `${plural(ended, "session")} ended.`);
-      if (asked) await look(asked);
+      const done = ended === 0 ? "No session was there any more." : `${plural(ended, "session")} ended.`;
+      if (shown) await look(shown.query, done);
     } catch (error) {
+      setMessage("");
       setError((error as Error).message);
     }
-    // What had the focus is gone with its session.
     heading.current?.focus();
   }
 
   const submit = (event: Event) => {
     event.preventDefault();
-    setMessage("");
     const wanted = text.trim();
     if (wanted !== "") look(kind === "owner" ? { owner: wanted } : { id: wanted });
   };
@@ -97,8 +104,8 @@ export function Finder({ canList, now }: Props) {
           {error}
         </p>
       </form>
-      {found && asked ? (
-        <Result {...{ found, asked, now, look }} onEnd={setEnding} />
+      {shown ? (
+        <Result {...shown} {...{ now, follow }} onEnd={setEnding} />
       ) : (
         <p class="empty">An owner’s sessions, or the record of one session, appear here. Their values never do.</p>
       )}
@@ -124,21 +131,22 @@ function Choice<Value extends string>({ value, label, chosen, choose }: ChoicePr
 }
 
 interface ResultProps {
+  query: Query;
   found: Found;
-  asked: Query;
   now: number;
-  look: (query: Query) => void;
+  follow: (query: Query) => void;
   onEnd: (ending: Ending) => void;
 }
 
-function Result({ found, asked, now, look, onEnd }: ResultProps) {
-  if ("record" in found) return <Record {...{ now, onEnd }} record={found.record} />;
-  if ("sessions" in found && found.sessions.length > 0 && "owner" in asked) {
-    return <SessionList {...{ now, look, onEnd }} owner={asked.owner} sessions={found.sessions} more={found.more} />;
-  }
-  return (
-    <p class="empty card">
-      {"owner" in asked ? `${asked.owner} has no session.` : "There is no session with this id. It may have ended."}
-    </p>
-  );
+function Result({ query, found, ...rest }: ResultProps) {
+  if ("record" in found) return <Record {...rest} record={found.record} />;
+  if ("sessions" in found && "owner" in query) return <SessionList {...rest} {...found} owner={query.owner} />;
+  return null;
+}
+
+/** What was found, for the screen reader above all. */
+function inWords(query: Query, found: Found): string {
+  if ("record" in found) return "1 session found.";
+  if ("sessions" in found) return `${found.more ? "More than " : ""}${plural(found.sessions.length, "session")} found.`;
+  return "owner" in query ? `${query.owner} has no session.` : "There is no session with this id. It may have ended.";
 }

@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import type { RecordView } from "../../protocol.ts";
+import type { Query } from "../api.ts";
 import { bytes, moment, span } from "../format.ts";
 import type { Ending } from "./end-dialog.tsx";
 import { deviceOf } from "./session-list.tsx";
@@ -9,10 +10,12 @@ import { deviceOf } from "./session-list.tsx";
 interface Props {
   record: RecordView;
   now: number;
+  /** Shows what this finds in place of the record. */
+  follow: (query: Query) => void;
   onEnd: (ending: Ending) => void;
 }
 
-export function Record({ record, now, onEnd }: Props) {
+export function Record({ record, now, follow, onEnd }: Props) {
   const { id, owner, client, keys, stranger } = record;
   return (
     <section class="ticket" aria-label={`The session ${id}`}>
@@ -53,6 +56,11 @@ export function Record({ record, now, onEnd }: Props) {
         </dl>
       </div>
       <footer>
+        {owner !== undefined && (
+          <button type="button" class="plain" onClick={() => follow({ owner })}>
+            All of this owner
+          </button>
+        )}
         <button type="button" class="danger" onClick={() => onEnd({ query: { id }, what: `the session ${id}` })}>
           End this session
         </button>

@@ -2,7 +2,7 @@
 
 import type { SessionView } from "../../protocol.ts";
 import type { Query } from "../api.ts";
-import { plural, span } from "../format.ts";
+import { span } from "../format.ts";
 import type { Ending } from "./end-dialog.tsx";
 
 interface Props {
@@ -11,17 +11,16 @@ interface Props {
   /** There are more than these. */
   more: boolean;
   now: number;
-  look: (query: Query) => void;
+  /** Shows what this finds in place of the list. */
+  follow: (query: Query) => void;
   onEnd: (ending: Ending) => void;
 }
 
-export function SessionList({ owner, sessions, more, now, look, onEnd }: Props) {
-  const all = more ? `more than ${plural(sessions.length, "session")}` : plural(sessions.length, "session");
+export function SessionList({ owner, sessions, more, now, follow, onEnd }: Props) {
   return (
     <section class="card sessions" aria-labelledby="owner">
       <header>
         <h3 id="owner">{owner}</h3>
-        <span class="small">{all}</span>
         <button
           type="button"
           class="danger"
@@ -41,7 +40,7 @@ export function SessionList({ owner, sessions, more, now, look, onEnd }: Props) 
               type="button"
               class="plain"
               aria-label={`Record of ${deviceOf(session)}`}
-              onClick={() => look({ id: session.id })}
+              onClick={() => follow({ id: session.id })}
             >
               Record
             </button>
