@@ -5,7 +5,7 @@ import type { Connection } from "./connection.ts";
 import { Counts } from "./counts.tsx";
 import { Farm } from "./farm/farm.tsx";
 import { Figures } from "./figures.tsx";
-import { count, milliseconds, rate } from "./format.ts";
+import { count, milliseconds, rate, scaleCount } from "./format.ts";
 import type { View } from "./model.ts";
 import { Servers } from "./servers.tsx";
 import { Finder } from "./sessions/finder.tsx";
@@ -44,7 +44,12 @@ export function App({ connection, view }: Props) {
 }
 
 const CHARTS: readonly Omit<ChartProps, "view">[] = [
-  { title: "Requests a second", lines: [{ name: "requests", label: "Requests" }], format: rate },
+  {
+    title: "Requests a second",
+    lines: [{ name: "requests", label: "Requests" }],
+    format: rate,
+    formatScale: scaleCount,
+  },
   {
     title: "Store latency",
     lines: [
@@ -52,8 +57,9 @@ const CHARTS: readonly Omit<ChartProps, "view">[] = [
       { name: "p99", label: "p99" },
     ],
     format: milliseconds,
+    formatScale: milliseconds,
   },
-  { title: "Sessions alive", lines: [{ name: "alive", label: "Sessions" }], format: count },
+  { title: "Sessions alive", lines: [{ name: "alive", label: "Sessions" }], format: count, formatScale: scaleCount },
   {
     title: "Sessions a second",
     lines: [
@@ -61,5 +67,6 @@ const CHARTS: readonly Omit<ChartProps, "view">[] = [
       { name: "ended", label: "ended" },
     ],
     format: rate,
+    formatScale: scaleCount,
   },
 ];

@@ -1,11 +1,15 @@
 // Numbers and times as texts. Widths change as little as possible, so that nothing jumps.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const short = new Intl.NumberFormat("en", { notation: "compact" });
 const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 export const UNKNOWN = "–";
 
 export const count = (value: number | undefined): string => (value === undefined ? UNKNOWN : whole.format(value));
+
+/** Of a chart's scale: "800", "1.5K", "2M". */
+export const scaleCount = (value: number): string => short.format(value);
 
 /** So many a second. */
 export function rate(value: number | undefined): string {

@@ -9,10 +9,12 @@ export interface ChartProps {
   title: string;
   lines: readonly { name: Line; label: string }[];
   format: (value: number) => string;
+  /** Of the numbers beside the chart. */
+  formatScale: (value: number) => string;
   view: View | undefined;
 }
 
-export function Chart({ title, lines, format, view }: ChartProps) {
+export function Chart({ title, lines, format, formatScale, view }: ChartProps) {
   const [hovered, setHovered] = useState<number>();
   const theme = useTheme();
   const times = useMemo(() => view?.history.times() ?? [], [view]);
@@ -34,7 +36,7 @@ export function Chart({ title, lines, format, view }: ChartProps) {
         </dl>
       </figcaption>
       <div class="plot" role="img" aria-label={describe(title, lines, values, format)}>
-        <Plot key={theme} {...{ times, values, format }} onHover={setHovered} />
+        <Plot key={theme} {...{ times, values, formatScale }} onHover={setHovered} />
       </div>
     </figure>
   );

@@ -10,18 +10,18 @@ interface Props {
   times: readonly number[];
   /** Of each line, as many as there are times. */
   values: readonly (readonly (number | null)[])[];
-  format: (value: number) => string;
+  formatScale: (value: number) => string;
   /** The place of the time under the pointer, if it is over the plot. */
   onHover: (place: number | undefined) => void;
 }
 
-export function Plot({ times, values, format, onHover }: Props) {
+export function Plot({ times, values, formatScale, onHover }: Props) {
   const ref = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const lines = values.length;
   useLayoutEffect(() => {
     const box = ref.current!;
-    const made = new uPlot(optionsFor(box, lines, format, onHover), undefined, box);
+    const made = new uPlot(optionsFor(box, lines, formatScale, onHover), undefined, box);
     plot.current = made;
     const observer = new ResizeObserver(() => made.setSize(sizeOf(box)));
     observer.observe(box);
@@ -29,7 +29,7 @@ export function Plot({ times, values, format, onHover }: Props) {
       observer.disconnect();
       made.destroy();
     };
-  }, [lines, format, onHover]);
+  }, [lines, formatScale, onHover]);
   useLayoutEffect(() => plot.current!.setData([times, ...values] as uPlot.AlignedData), [times, values]);
   return <div ref={ref} />;
 }
@@ -39,7 +39,7 @@ const sizeOf = (box: HTMLElement) => ({ width: box.clientWidth, height: box.clie
 function optionsFor(
   box: HTMLElement,
   lines: number,
-  format: Props["format"],
+  formatScale: Props["formatScale"],
   onHover: Props["onHover"],
 ): uPlot.Options {
   const style = getComputedStyle(box);
@@ -61,7 +61,7 @@ function optionsFor(
     },
     axes: [
       { ...axis, size: 22, gap: 4, incrs: [60, 120], values: (_, times) => times.map(minuteOf), grid: { show: false } },
-      { ...axis, size: 58, gap: 6, space: 34, values: (_, values) => values.map(format) },
+      { ...axis, size: 50, gap: 6, space: 34, values: (_, values) => values.map((value) => formatScale(value)) },
     ],
     series: [
       {},
@@ -78,9 +78,9 @@ function optionsFor(
 
 const minuteOf = (time: number): string => timeOfDay(time * 1000).slice(0, 5);
 
-/** The next of 1, 2, 4, 6, 8 and 10 times a power of ten, so that the scale changes rarely. */
+/** The next of a few numbers times a power of ten, so that the scale changes rarely. */
 function roundUp(max: number | null): number {
   if (max === null || max <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(max));
-  return power * ([1, 2, 4, 6, 8, 10].find((step) => step * power >= max * 1.05) ?? 20);
+  return power * ([1, 1.5, 2, 3, 4, 6, 8, 10].find((step) => step * power >= max * 1.05) ?? 15);
 }

@@ -14,8 +14,11 @@ export interface Box extends Point {
 /** A cubic Bézier curve: from, two controls, to. */
 export type Curve = readonly [Point, Point, Point, Point];
 
+/** `compact`: from left to right, with servers of one line each. */
+export type Shape = "narrow" | "wide" | "compact";
+
 export interface Arrangement {
-  isWide: boolean;
+  shape: Shape;
   height: number;
   browsers: Box;
   balancer: Box;
@@ -38,8 +41,9 @@ export function arrange(width: number, servers: number): Arrangement {
 }
 
 function inColumns(width: number, count: number): Arrangement {
-  const card = { width: Math.min(250, width * 0.27), height: count > 5 ? 38 : 54 };
-  const pitch = card.height + (count > 5 ? 7 : 12);
+  const shape: Shape = count > 5 ? "compact" : "wide";
+  const card = { width: Math.min(250, width * 0.27), height: shape === "compact" ? 36 : 54 };
+  const pitch = card.height + (shape === "compact" ? 8 : 12);
   const height = Math.max(204, count * pitch + 12);
   const middle = height / 2;
   const browsers = { ...PLACE, x: PLACE.width / 2, y: middle };
@@ -56,7 +60,7 @@ function inColumns(width: number, count: number): Arrangement {
     return [start, { x: start.x + bend, y: start.y }, { x: end.x - bend, y: end.y }, end];
   };
   return {
-    isWide: true,
+    shape,
     height,
     browsers,
     balancer,
@@ -93,7 +97,7 @@ function inRows(width: number, count: number): Arrangement {
     return [start, { x: start.x, y: start.y + bend }, { x: end.x, y: end.y - bend }, end];
   };
   return {
-    isWide: false,
+    shape: "narrow",
     height,
     browsers,
     balancer,

@@ -24,7 +24,7 @@ export function Farm({ view }: { view: View | undefined }) {
   const arrangement = useMemo(() => arrange(width, places), [width, places]);
   return (
     <div
-      class={`farm ${arrangement.isWide ? "wide" : "narrow"}`}
+      class={`farm ${arrangement.shape}`}
       ref={ref}
       role="img"
       aria-label={describe(view)}
