@@ -1,8 +1,9 @@
 // A chart of the last five minutes, with its newest values or those under the pointer.
 
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { timeOfDay, UNKNOWN } from "../format.ts";
 import type { Line, View } from "../model.ts";
+import { useInView } from "./in-view.ts";
 import { Plot } from "./plot.tsx";
 
 export interface ChartProps {
@@ -17,6 +18,8 @@ export interface ChartProps {
 export function Chart({ title, lines, format, formatScale, view }: ChartProps) {
   const [hovered, setHovered] = useState<number>();
   const theme = useTheme();
+  const ref = useRef<HTMLDivElement>(null);
+  const isInView = useInView(ref);
   const times = useMemo(() => view?.history.times() ?? [], [view]);
   const values = useMemo(() => lines.map(({ name }) => view?.history.values(name) ?? []), [view, lines]);
   const place = hovered ?? times.length - 1;
@@ -35,8 +38,8 @@ export function Chart({ title, lines, format, formatScale, view }: ChartProps) {
           ))}
         </dl>
       </figcaption>
-      <div class="plot" role="img" aria-label={describe(title, lines, values, format)}>
-        <Plot key={theme} {...{ times, values, formatScale }} onHover={setHovered} />
+      <div class="plot" ref={ref} role="img" aria-label={describe(title, lines, values, format)}>
+        {isInView && <Plot key={theme} {...{ times, values, formatScale }} onHover={setHovered} />}
       </div>
     </figure>
   );

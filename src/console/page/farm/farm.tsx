@@ -14,7 +14,9 @@ export function Farm({ view }: { view: View | undefined }) {
   const ref = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   useLayoutEffect(() => {
-    const observer = new ResizeObserver(([entry]) => setWidth(Math.round(entry!.contentRect.width)));
+    const measure = () => setWidth(ref.current!.clientWidth);
+    measure();
+    const observer = new ResizeObserver(measure);
     observer.observe(ref.current!);
     return () => observer.disconnect();
   }, []);
