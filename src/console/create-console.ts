@@ -1,5 +1,6 @@
 // The console: asks for permission, and answers the requests of its page.
 
+import { randomBytes } from "node:crypto";
 import { Description, OptionError, reasonOf, StoreError } from "../errors.ts";
 import type { Sessions } from "../index.ts";
 import { internalsOf } from "../management/internals.ts";
@@ -42,7 +43,7 @@ export function createConsole<Data extends object>(sessions: Sessions<Data>, set
     );
   }
   const member = settings.takesPart ? joinFarm(sessions, settings.name) : undefined;
-  const sender: Sender = member?.reporter ?? { id: "console", current: () => undefined };
+  const sender: Sender = member?.reporter ?? { id: randomBytes(18).toString("base64url"), current: () => undefined };
   const observer = new Observer(internals, sender, () => sessions.count());
   /** Ends each stream that is open. */
   const streams = new Set<() => void>();
