@@ -1,5 +1,6 @@
 // The console: asks for permission, and answers the requests of its page.
 
+import { randomBytes } from "node:crypto";
 import { Description, OptionError, reasonOf, StoreError } from "../errors.ts";
 import type { Sessions } from "../index.ts";
 import { internalsOf } from "../management/internals.ts";
@@ -42,9 +43,11 @@ export function createConsole<Data extends object>(sessions: Sessions<Data>, set
     );
   }
   const member = settings.takesPart ? joinFarm(sessions, settings.name) : undefined;
-  const sender: Sender = member?.reporter ?? { id: "console", current: () => undefined };
+  const sender: Sender = member?.reporter ?? { id: randomBytes(18).toString("base64url"), current: () => undefined };
   const observer = new Observer(internals, sender, () => sessions.count());
-  const closing = new AbortController();
+  /** Ends each stream that is open. */
+  const streams = new Set<() => void>();
+  let isClosed = false;
 
   async function answer(request: ConsoleRequest): Promise<Answer> {
     const [place, name] = placeOf(request.path);
@@ -91,32 +94,46 @@ export function createConsole<Data extends object>(sessions: Sessions<Data>, set
   }
 
   /** Ends when the client has left, when the console is closed, or when its viewer may not see it any more. */
-  function live(request: ConsoleRequest, gone: AbortSignal): AsyncGenerator<string> {
-    const refused = new AbortController();
-    const end = AbortSignal.any([gone, closing.signal, refused.signal]);
-    const ask = async () => {
+  async function* live(request: ConsoleRequest, gone: AbortSignal): AsyncGenerator<string> {
+    const ending = new AbortController();
+    const askAgain = async () => {
       try {
-        if (!(await isAllowed(request))) refused.abort();
+        if (!(await isAllowed(request))) end();
       } catch (error) {
         // While the store is down nobody can be asked, and the console is needed most.
         if (error instanceof StoreError) return;
         process.emitWarning(`coatcheck: authorize() of the console failed: ${reasonOf(error)}`);
-        refused.abort();
+        end();
       }
     };
-    const timer = setInterval(() => void ask(), settings.askAgainAfter);
-    end.addEventListener("abort", () => clearInterval(timer));
-    return liveEvents(observer, end);
+    const timer = setInterval(askAgain, settings.askAgainAfter);
+    // Nothing is left to be done where the stream is not read any more.
+    const end = () => {
+      clearInterval(timer);
+      streams.delete(end);
+      ending.abort();
+    };
+    streams.add(end);
+    gone.addEventListener("abort", end, { once: true });
+    if (gone.aborted || isClosed) end();
+    try {
+      yield* liveEvents(observer, ending.signal);
+    } finally {
+      end();
+    }
   }
 
-  const closer = async () => closing.abort();
-  internals.closers.add(closer);
+  async function endStreams(): Promise<void> {
+    isClosed = true;
+    for (const end of streams) end();
+  }
+  internals.closers.add(endStreams);
 
   return {
     answer,
     async close() {
-      internals.closers.delete(closer);
-      closing.abort();
+      internals.closers.delete(endStreams);
+      await endStreams();
       await member?.leave();
     },
   };

@@ -13,8 +13,10 @@ export function fetchHandler({ answer }: ConsoleCore): (request: Request, contex
 
 /** Some runtimes cancel the body when the client leaves, and some abort the request. */
 function sent(stream: (gone: AbortSignal) => AsyncIterable<string>, left: AbortSignal): ReadableStream<Uint8Array> {
-  const cancelled = new AbortController();
-  const texts = stream(AbortSignal.any([left, cancelled.signal]))[Symbol.asyncIterator]();
+  const gone = new AbortController();
+  left.addEventListener("abort", () => gone.abort(), { once: true });
+  if (left.aborted) gone.abort();
+  const texts = stream(gone.signal)[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
   return new ReadableStream({
     async pull(controller) {
@@ -22,6 +24,6 @@ function sent(stream: (gone: AbortSignal) => AsyncIterable<string>, left: AbortS
       if (done) controller.close();
       else controller.enqueue(encoder.encode(value));
     },
-    cancel: () => cancelled.abort(),
+    cancel: () => gone.abort(),
   });
 }
