@@ -37,4 +37,4 @@ for (const [name, viewport] of Object.entries({
   await page.close();
 }
 await browser.close();
-await feed.stop();
+feed.stop();

@@ -1,6 +1,6 @@
 // Follows the server's stream of states, and connects again when it breaks.
 
-import type { ConsoleState, Failure } from "../protocol.ts";
+import type { ConsoleState } from "../protocol.ts";
 
 export type Connection =
   | { status: "connecting" }
@@ -8,7 +8,7 @@ export type Connection =
   /** It is tried again. */
   | { status: "broken" }
   /** The server does not let this browser in, which is tried again, too. */
-  | { status: "refused"; reason: string };
+  | { status: "refused" };
 
 const PAUSE_MS = 1_000;
 /** A state comes about once a second. A stream that is silent for so long is dead, even if nothing says so. */
@@ -29,7 +29,7 @@ export async function follow(
         onState(state);
       });
     } catch (error) {
-      if (error instanceof Refusal) next = { status: "refused", reason: error.message };
+      if (error instanceof Refusal) next = { status: "refused" };
     }
     isLive = false;
     onConnection(next);
@@ -50,7 +50,7 @@ async function readStream(onState: (state: ConsoleState) => void): Promise<void>
       cache: "no-store",
       signal: controller.signal,
     });
-    if (response.status === 401 || response.status === 403) throw new Refusal(await reasonOf(response));
+    if (response.status === 401 || response.status === 403) throw new Refusal();
     if (!response.ok || response.body === null) return;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     const events = new EventParser();
@@ -59,16 +59,15 @@ async function readStream(onState: (state: ConsoleState) => void): Promise<void>
       if (done) return;
       clearTimeout(silence);
       silence = timer();
-      for (const data of events.push(value)) onState(JSON.parse(data) as ConsoleState);
+      for (const data of events.push(value)) {
+        const state = JSON.parse(data) as ConsoleState;
+        // An error in the page is none of the stream.
+        queueMicrotask(() => onState(state));
+      }
     }
   } finally {
     clearTimeout(silence);
   }
-}
-
-async function reasonOf(response: Response): Promise<string> {
-  const failure = (await response.json().catch(() => undefined)) as Failure | undefined;
-  return failure?.error ?? "Sign in to the application. This page then goes on by itself.";
 }
 
 /** Cuts a stream into server-sent events. */

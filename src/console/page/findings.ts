@@ -30,7 +30,13 @@ function ofConnection(connection: Connection, view: View | undefined): Finding[]
     case "connecting":
       return [];
     case "refused":
-      return [{ level: "bad", what: "This console is closed to you.", advice: connection.reason }];
+      return [
+        {
+          level: "bad",
+          what: "This console is closed to you.",
+          advice: "Sign in to the application as somebody who may see it. The page then goes on by itself.",
+        },
+      ];
     case "broken":
       return [
         {
@@ -62,7 +68,7 @@ function ofServers({ state, servers }: View): Finding[] {
   if (state.store.status === "down") return [];
   const found: Finding[] = [];
   if (!servers.some((server) => !isGone(server))) {
-    const advice = "A server appears here a moment after its first request. Check that the application runs.";
+    const advice = "A server that runs reports by console() or report() of coatcheck/console.";
     found.push({ level: "bad", what: "No server reports.", advice });
   }
   const lost = servers.filter(({ status }) => status === "lost");

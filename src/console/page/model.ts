@@ -76,16 +76,15 @@ export class Model {
       return {
         ...report,
         number: known.number,
-        rates: isGone(report) ? NONE : known.rates.rates(),
+        rates: report.status === "up" ? known.rates.rates() : NONE,
         p50: known.rates.percentile(0.5),
         p99: known.rates.percentile(0.99),
       };
     });
-    const present = servers.filter((server) => !isGone(server));
-    const known = present.flatMap(({ rates }) => rates ?? []);
-    const rates = known.length === 0 && present.length > 0 ? undefined : known.reduce(sum, NONE);
-    const latencies = present.map(({ id }) => ({ ...NONE, latency: this.#servers.get(id)!.rates.latency() }));
-    const { latency } = latencies.reduce(sum, NONE);
+    const up = servers.filter(({ status }) => status === "up");
+    const rates = together(up.map((server) => server.rates));
+    const recent = up.map(({ id }) => ({ ...NONE, latency: this.#servers.get(id)!.rates.latency() }));
+    const { latency } = recent.reduce(sum, NONE);
     const [p50, p99] = [percentile(latency, 0.5), percentile(latency, 0.99)];
 
     const seconds = state.at / 1000;
@@ -124,6 +123,12 @@ export class Model {
     const ids = new Set(reports.map(({ id }) => id));
     for (const id of this.#servers.keys()) if (!ids.has(id)) this.#servers.delete(id);
   }
+}
+
+/** The sum of those that are known. Undefined: there are servers, and nothing is known of any. */
+function together(rates: readonly (ServerTotals | undefined)[]): ServerTotals | undefined {
+  const known = rates.filter((one) => one !== undefined);
+  return known.length === 0 && rates.length > 0 ? undefined : known.reduce(sum, NONE);
 }
 
 const UNKNOWN_LINES = Object.fromEntries(LINES.map((line) => [line, undefined])) as Record<Line, undefined>;

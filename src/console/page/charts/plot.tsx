@@ -61,7 +61,13 @@ function optionsFor(
     },
     axes: [
       { ...axis, size: 22, gap: 4, incrs: [60, 120], values: (_, times) => times.map(minuteOf), grid: { show: false } },
-      { ...axis, size: 50, gap: 6, space: 34, values: (_, values) => values.map((value) => formatScale(value)) },
+      {
+        ...axis,
+        size: 50,
+        gap: 6,
+        splits: (_, __, ___, max) => [0, max / 2, max],
+        values: (_, values) => values.map((value) => formatScale(value)),
+      },
     ],
     series: [
       {},
