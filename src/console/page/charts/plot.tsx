@@ -60,7 +60,14 @@ function optionsFor(
       y: { range: (_, __, max) => [0, roundUp(max)] },
     },
     axes: [
-      { ...axis, size: 22, gap: 4, incrs: [60, 120], values: (_, times) => times.map(minuteOf), grid: { show: false } },
+      {
+        ...axis,
+        size: 22,
+        gap: 4,
+        incrs: [60, 120],
+        values: ({ scales }, times) => times.map((time) => labelOf(time, scales.x!.min!)),
+        grid: { show: false },
+      },
       {
         ...axis,
         size: 50,
@@ -82,7 +89,8 @@ function optionsFor(
   };
 }
 
-const minuteOf = (time: number): string => timeOfDay(time * 1000).slice(0, 5);
+/** Hours and minutes, unless they would be in the way of the other axis. */
+const labelOf = (time: number, first: number): string => (time < first + 15 ? "" : timeOfDay(time * 1000).slice(0, 5));
 
 /** The next of a few numbers times a power of ten, so that the scale changes rarely. */
 function roundUp(max: number | null): number {
