@@ -22,7 +22,7 @@ export function App({ connection, view }: Props) {
     <>
       <header class="counter">
         <Verdict connection={connection} view={view} />
-        <Farm view={view} />
+        <Farm view={view} isLive={connection.status === "live"} />
       </header>
       <main>
         <Figures view={view} />

@@ -32,6 +32,7 @@ function figuresOf(view: View | undefined): Figure[] {
   const { store, alive } = state;
   const present = servers.filter((server) => !isGone(server)).length;
   const lost = servers.filter(({ status }) => status === "lost").length;
+  const late = servers.filter(({ status }) => status === "late").length;
   const failures = recent.storeErrors + recent.unreadable;
   const [storeName, serversName, failuresName, aliveName, requestsName, latencyName] = NAMES;
   return [
@@ -44,7 +45,7 @@ function figuresOf(view: View | undefined): Figure[] {
     {
       name: serversName,
       value: count(present),
-      note: lost > 0 ? `${lost} lost` : present === 0 ? "none reports" : "all report",
+      note: lost > 0 ? `${lost} lost` : late > 0 ? `${late} late` : present === 0 ? "none reports" : "all report",
       isBad: lost > 0 || present === 0,
     },
     { name: failuresName, value: count(failures), note: "in five minutes", isBad: failures > 0 },

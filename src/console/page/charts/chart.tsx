@@ -28,7 +28,6 @@ export function Chart({ title, lines, format, formatScale, view }: ChartProps) {
     <figure class="chart card">
       <figcaption>
         <h3>{title}</h3>
-        {hovered !== undefined && at !== undefined && <small>{timeOfDay(at * 1000)}</small>}
         <dl>
           {lines.map(({ name, label }, i) => (
             <div key={name} data-line={i + 1} class={lines.length === 1 ? "only" : ""}>
@@ -40,6 +39,7 @@ export function Chart({ title, lines, format, formatScale, view }: ChartProps) {
       </figcaption>
       <div class="plot" ref={ref} role="img" aria-label={describe(title, lines, values, format)}>
         {isInView && <Plot key={theme} {...{ times, values, formatScale }} onHover={setHovered} />}
+        {hovered !== undefined && at !== undefined && <small>{timeOfDay(at * 1000)}</small>}
       </div>
     </figure>
   );

@@ -10,6 +10,8 @@ interface Props {
   width: number;
   servers: readonly ServerView[];
   isStoreUp: boolean;
+  /** False: no dot sets out. */
+  isLive: boolean;
 }
 
 export function Dots(props: Props) {
@@ -58,10 +60,10 @@ function animate(canvas: HTMLCanvasElement, latest: () => Props): () => void {
   };
 }
 
-function flowsOf({ servers, isStoreUp }: Props): Flow[] {
+function flowsOf({ servers, isStoreUp, isLive }: Props): Flow[] {
   return servers.map((server) => ({
     server: server.id,
-    requests: server.rates?.requests ?? 0,
+    requests: isLive ? (server.rates?.requests ?? 0) : 0,
     storeShare:
       isStoreUp && server.storeUp && server.rates ? server.rates.storeCalls / (server.rates.requests || 1) : 0,
     isGone: server.status !== "up",

@@ -10,7 +10,13 @@ import { Dots } from "./dots.tsx";
 /** The drawing has room for so many servers. Of more it shows those with trouble, and says how many others there are. */
 const MOST_SERVERS = 8;
 
-export function Farm({ view }: { view: View | undefined }) {
+interface FarmProps {
+  view: View | undefined;
+  /** False: the view is of a while ago, so nothing moves. */
+  isLive: boolean;
+}
+
+export function Farm({ view, isLive }: FarmProps) {
   const ref = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   useLayoutEffect(() => {
@@ -35,7 +41,7 @@ export function Farm({ view }: { view: View | undefined }) {
       {view && width > 0 && (
         <>
           <Lines arrangement={arrangement} servers={shown} isStoreUp={view.state.store.status === "up"} />
-          <Dots arrangement={arrangement} width={width} servers={shown} isStoreUp={view.state.store.status === "up"} />
+          <Dots {...{ arrangement, width, isLive }} servers={shown} isStoreUp={view.state.store.status === "up"} />
           <Place box={arrangement.browsers} title="Browsers" note={`${rate(view.rates?.requests)} / s`}>
             <path d="M5 10h38v28H5zM5 18h38M10 14h.1M15 14h.1" />
           </Place>
@@ -149,7 +155,7 @@ function stateOf({ status, storeUp, rates, seenAt }: ServerView, at: number): st
   if (status === "lost") return `lost ${span(at - seenAt)} ago`;
   if (status === "stopped") return `stopped ${span(at - seenAt)} ago`;
   if (status === "late") return `late by ${span(at - seenAt)}`;
-  return storeUp ? `${rate(rates?.requests)} / s` : "can't reach the store";
+  return storeUp ? `${rate(rates?.requests)} / s` : "no store";
 }
 
 function position({ x, y, width, height }: Box) {
