@@ -6,7 +6,6 @@ import { createRequire } from "node:module";
 import { after, afterEach, before } from "node:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { openBrowser } from "../../demo/drive.ts";
-import type { PageFarm } from "./page-farm.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Everything that is waited for happens by itself, on a busy machine late. */
@@ -26,7 +25,10 @@ export function visitors() {
     for (const context of contexts.splice(0)) await context.close();
     assert.deepEqual(faults.splice(0), []);
   });
-  return async function visit(farm: PageFarm, options: Parameters<Browser["newContext"]>[0] = {}): Promise<Page> {
+  return async function visit(
+    at: { console: string },
+    options: Parameters<Browser["newContext"]>[0] = {},
+  ): Promise<Page> {
     const context = await browser.newContext(options);
     contexts.push(context);
     const page = await context.newPage();
@@ -36,7 +38,7 @@ export function visitors() {
       const isFault = message.type() === "error" && !/ERR_|status of (400|403|502|503)/.test(message.text());
       if (isFault) faults.push(message.text());
     });
-    await page.goto(farm.console);
+    await page.goto(at.console);
     await page.waitForSelector(".node.server.up");
     return page;
   };

@@ -1,10 +1,20 @@
 // The console's page in Chromium, with a farm behind it.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { after, before, describe, test } from "node:test";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, before, describe, type TestContext, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
+import { buildConsolePage } from "../../scripts/console-page.ts";
+import { console as webConsole } from "../../src/console/index.ts";
+import { createSessions, type SessionsOptions } from "../../src/index.ts";
+import { memory } from "../../src/stores/memory/index.ts";
+import { login } from "../support/login.ts";
+import type { Data } from "../support/set-up.ts";
+import { SECRET } from "../support/stores.ts";
 import { type PageFarm, startPageFarm } from "./page-farm.ts";
 import { VALUE } from "./page-process.ts";
 import { axeFindings, findOwner, until, verdict, visitors } from "./page-visitor.ts";
@@ -165,7 +175,61 @@ describe("the page of a farm", () => {
   });
 });
 
+describe("the page of one server", () => {
+  /** Serves the console of these sessions, in this process. */
+  async function serve(t: TestContext, options: SessionsOptions<Data>) {
+    await buildConsolePage();
+    const sessions = createSessions<Data>({ secret: SECRET, sweepInterval: false, ...options });
+    const { node } = webConsole(sessions, { authorize: () => true, name: "web-1" });
+    const server = createServer((req, res) => void node(req, res)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    t.after(async () => {
+      await sessions.close();
+      server.close();
+    });
+    return { sessions, console: `http://127.0.0.1:${(server.address() as AddressInfo).port}/console/` };
+  }
+
+  test("says that its store can't list sessions, and finds one by its id", async (t) => {
+    const { list: _, ...store } = memory();
+    const served = await serve(t, { store });
+    const browser = await login(served.sessions, "ann");
+    const { id } = await browser.open("readonly");
+    const page = await visit(served);
+    await page.getByText("This store can't list sessions").waitFor();
+    assert.equal(await page.isDisabled("form button"), true);
+    assert.match((await page.textContent(".figures div:nth-child(4)"))!, /–this store can't list/);
+    await page.click('input[name="kind"] >> nth=1');
+    await findOwner(page, id);
+    await page.locator(".ticket", { hasText: id }).waitFor();
+    assert.deepEqual(await axeFindings(page), []);
+  });
+
+  test("says that a session which only its ticket opens is sealed", async (t) => {
+    const served = await serve(t, { store: memory(), encryption: "ticket" });
+    await login(served.sessions, "ann", { note: VALUE });
+    const page = await visit(served);
+    await findOwner(page, "ann");
+    await page.click('button[aria-label="Record of an unknown device"]');
+    await page.locator(".ticket", { hasText: "Sealed by its ticket: only its browser can open it." }).waitFor();
+    assert.deepEqual(await axeFindings(page), []);
+  });
+
+  test("shows no value that is not encrypted, and says that a stranger can read it", async (t) => {
+    const served = await serve(t, { store: memory(), encryption: "off" });
+    await login(served.sessions, "ann", { note: VALUE });
+    const page = await visit(served);
+    await findOwner(page, "ann");
+    await page.click('button[aria-label="Record of an unknown device"]');
+    await page.locator(".ticket", { hasText: "It is not encrypted, so it is not shown here." }).waitFor();
+    const text = await page.content();
+    assert.equal(text.includes(VALUE) || text.includes(Buffer.from(VALUE).toString("hex").slice(0, 8)), false);
+  });
+});
+
 describe("the built page", () => {
+  before(buildConsolePage);
+
   test("is under 100 KB gzipped, with nothing inline", () => {
     const dist = new URL("../../dist/console/", import.meta.url);
     const html = readFileSync(new URL("index.html", dist), "utf8");
