@@ -109,7 +109,7 @@ export class Observer {
     const status = reason === undefined ? "up" : "down";
     const former = this.#store;
     this.#store = {
-      name: "store",
+      name: store.name ?? "store",
       status,
       since: former?.status === status ? former.since : clock.now(),
       latency: performance.now() - began,
