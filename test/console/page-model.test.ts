@@ -159,6 +159,7 @@ describe("the verdict", () => {
       [of([report(), report({ id: "b", name: "web-2", status: "lost" })]), /^web-2 stopped without a word at \d/],
       [of([report(), report({ id: "b", name: "web-2", status: "late" })]), /^web-2 should have reported/],
       [of([report(), report({ id: "b", name: "web-2", storeUp: false })]), /^web-2 can't reach the store/],
+      [of([report({ status: "late" }), report({ id: "b", name: "web-2", storeUp: false })]), /^web-2 can't/],
       [of([report()]), /^Everything works, and no request comes in/],
       [findings({ status: "connecting" }, undefined), /^Waiting for the first figures/],
       [findings(live, undefined), /^Waiting for the first figures/],

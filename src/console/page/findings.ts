@@ -14,7 +14,9 @@ export interface Finding {
 export function findings(connection: Connection, view: View | undefined): Finding[] {
   const ofLink = ofConnection(connection, view);
   if (view === undefined) return ofLink.length > 0 ? ofLink : [WAITING];
-  const found = [...ofLink, ...ofStore(view), ...ofServers(view), ...ofCounts(view)];
+  const found = [...ofLink, ...ofStore(view), ...ofServers(view), ...ofCounts(view)].sort(
+    (a, b) => Number(b.level === "bad") - Number(a.level === "bad"),
+  );
   return found.length > 0 ? found : [view.rates?.requests === 0 ? quiet(view) : allIsWell(view)];
 }
 
