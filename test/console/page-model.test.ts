@@ -6,6 +6,7 @@ import { EventParser } from "../../src/console/page/connection.ts";
 import { arrange } from "../../src/console/page/farm/arrange.ts";
 import { dotsPerSecond, MOST_DOTS, Traffic } from "../../src/console/page/farm/traffic.ts";
 import { findings } from "../../src/console/page/findings.ts";
+import { bytes, milliseconds, percent, rate, span } from "../../src/console/page/format.ts";
 import { History } from "../../src/console/page/history.ts";
 import { percentile } from "../../src/console/page/latency.ts";
 import { Model } from "../../src/console/page/model.ts";
@@ -117,6 +118,27 @@ describe("percentiles", () => {
     const counts = [...NONE.latency.slice(0, -1), 7];
     assert.equal(percentile(counts, 0.5), LATENCY_BOUNDS.at(-1));
   });
+});
+
+test("numbers have few digits, and a unit that fits", () => {
+  assert.deepEqual([0, 0.04, 0.5, 9.949, 9.96, 4_999.6].map(rate), ["0", "< 0.1", "0.5", "9.9", "10", "5,000"]);
+  assert.deepEqual([undefined, 0, 0.416, 3.44, 99.96, 896.4, 1_249].map(milliseconds), [
+    "–",
+    "0 ms",
+    "0.42 ms",
+    "3.4 ms",
+    "100 ms",
+    "896 ms",
+    "1.2 s",
+  ]);
+  assert.deepEqual([-5, 99_000, 100_000, 3_600_000 * 5, 86_400_000 * 3].map(span), [
+    "0 s",
+    "99 s",
+    "2 min",
+    "5 h",
+    "3 days",
+  ]);
+  assert.deepEqual([percent(1, 3), percent(0, 0), bytes(168), bytes(1_530)], ["33.3 %", "–", "168 bytes", "1.5 KB"]);
 });
 
 describe("the history", () => {

@@ -57,7 +57,7 @@ function ofStore({ state: { store } }: View): Finding[] {
     {
       level: "bad",
       what: `${titleOf(store)} is down since ${timeOfDay(store.since)}.`,
-      advice: `It does not answer${reason}. Check that it runs and that the servers reach it. They try again by themselves.`,
+      advice: `It does not answer${reason}. Check that it runs and that the servers reach it. They try again by themselves; until then the figures of other servers stand still.`,
     },
   ];
 }

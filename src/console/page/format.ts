@@ -14,14 +14,14 @@ export const scaleCount = (value: number): string => short.format(value);
 /** So many a second. */
 export function rate(value: number | undefined): string {
   if (value === undefined) return UNKNOWN;
-  return value >= 10 || value === 0 ? whole.format(value) : value < 0.1 ? "< 0.1" : tenths.format(value);
+  return value >= 9.95 || value === 0 ? whole.format(value) : value < 0.1 ? "< 0.1" : tenths.format(value);
 }
 
 export function milliseconds(value: number | undefined): string {
   if (value === undefined) return UNKNOWN;
   if (value === 0) return "0 ms";
-  if (value >= 10_000) return `${whole.format(value / 1000)} s`;
-  return `${value < 1 ? value.toFixed(2) : value < 100 ? tenths.format(value) : whole.format(value)} ms`;
+  if (value >= 1_000) return `${tenths.format(value / 1000)} s`;
+  return `${value < 1 ? value.toFixed(2) : value < 99.95 ? tenths.format(value) : whole.format(value)} ms`;
 }
 
 /** A share of all, in percent. */
