@@ -39,17 +39,15 @@ export class AliveCounter {
       return;
     }
     if (this.#rough !== undefined) await this.#refine(this.#rough, counted, servers);
-    const pause = counted === undefined ? 0 : Math.max(COUNT_EVERY_MS, PAUSE_SHARE * counted.took);
-    if (counted !== undefined && now < counted.countedAt + pause) return;
-    if (await this.#takeTurn(now)) void this.#countAll(servers);
+    if (isDue(counted, now) && (await this.#takeTurn(now))) void this.#countAll(servers);
   }
 
-  /** False: another console counts. */
+  /** False: another console counts, or has just done it. */
   async #takeTurn(now: number): Promise<boolean> {
     const mine = { by: this.#id, until: now + TURN_MS };
     const { counting } = await this.#directories[0]!.change((state) => {
       const isTaken = state.counting !== undefined && state.counting.by !== this.#id && state.counting.until > now;
-      return isTaken ? undefined : { ...state, counting: mine };
+      return isTaken || !isDue(state.counted, now) ? undefined : { ...state, counting: mine };
     });
     return counting?.by === this.#id;
   }
@@ -86,6 +84,11 @@ export class AliveCounter {
       await directory.change(({ counting: _, ...state }) => ({ ...state, counted }));
     }
   }
+}
+
+function isDue(counted: CountedSessions | undefined, now: number): boolean {
+  if (counted === undefined) return true;
+  return now >= counted.countedAt + Math.max(COUNT_EVERY_MS, PAUSE_SHARE * counted.took);
 }
 
 /** The count, and what servers have started and ended since then. */

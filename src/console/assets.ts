@@ -14,28 +14,29 @@ const TYPES: Readonly<Record<string, string>> = {
   ".woff2": "font/woff2",
 };
 
-// The source is not built: the files are where the build puts them.
-const FOLDER = import.meta.url.endsWith(".ts") ? "../../dist/console/" : "./";
+/** Where the build puts them: beside this file, or in `dist` where the source runs as it is. */
+export const BUILT = new URL(import.meta.url.endsWith(".ts") ? "../../dist/console/" : "./", import.meta.url);
 
-export async function indexPage(): Promise<Answer> {
-  const html = await contentOf("index.html");
+export async function indexPage(folder: URL): Promise<Answer> {
+  const html = await contentOf(folder, "index.html");
   if (html !== undefined) return page(200, html);
   return notice(500, "The console is not built", "Its page is missing. In a copy of the source: npm run build:console");
 }
 
-/** `name` comes from the address. `known`: the ETag of what the browser has. */
-export async function assetNamed(name: string, known: string | undefined): Promise<Answer> {
+/** `name` comes from the address. `known`: the ETags that the browser has. */
+export async function assetNamed(folder: URL, name: string, known: string | undefined): Promise<Answer> {
   const type = TYPES[extname(name)];
-  const content = type !== undefined && /^[\w-][\w.-]*$/.test(name) ? await contentOf(`assets/${name}`) : undefined;
-  if (type === undefined || content === undefined) return failure(404, "There is no such file.");
+  const isName = type !== undefined && /^[\w-][\w.-]*$/.test(name);
+  const content = isName ? await contentOf(folder, `assets/${name}`) : undefined;
+  if (!isName || content === undefined) return failure(404, "There is no such file.");
   const etag = `"${hash("sha256", content, "base64url").slice(0, 22)}"`;
-  return asset(type, etag, known === etag ? undefined : content);
+  return asset(type, etag, known?.includes(etag) ? undefined : content);
 }
 
 /** Undefined: there is no such file. */
-async function contentOf(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+async function contentOf(folder: URL, path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
-    return await readFile(new URL(FOLDER + path, import.meta.url));
+    return await readFile(new URL(path, folder));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

@@ -5,7 +5,7 @@ import { Description, OptionError, reasonOf, StoreError } from "../errors.ts";
 import type { Sessions } from "../index.ts";
 import { internalsOf } from "../management/internals.ts";
 import { type Answer, events, failure, json, notAllowed, notice, redirect } from "./answer.ts";
-import { assetNamed, indexPage } from "./assets.ts";
+import { assetNamed, BUILT, indexPage } from "./assets.ts";
 import { joinFarm } from "./farm-member.ts";
 import { forgeryIn } from "./forgery.ts";
 import { liveEvents } from "./live-events.ts";
@@ -68,9 +68,9 @@ export function createConsole<Data extends object>(sessions: Sessions<Data>, set
         // Relative, as a proxy may have changed what stands before.
         return redirect(`./${name}/${request.search}`);
       case "page":
-        return indexPage();
+        return indexPage(BUILT);
       case "asset":
-        return assetNamed(name, header(request, "if-none-match"));
+        return assetNamed(BUILT, name, header(request, "if-none-match"));
       case "live":
         return events((gone) => live(request, gone));
       default:

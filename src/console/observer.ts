@@ -2,7 +2,6 @@
 
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonOf } from "../errors.ts";
 import type { Internals } from "../management/internals.ts";
 import { withTimeout } from "../util/timeout.ts";
 import { AliveCounter, aliveNow } from "./alive-counter.ts";
@@ -98,13 +97,13 @@ export class Observer {
   async #probe(): Promise<void> {
     const { store, clock } = this.#internals;
     const began = performance.now();
-    const late = () => new Error(`it did not answer within ${PROBE_LIMIT_MS} ms`);
+    const late = () => new LateError(`it did not answer within ${PROBE_LIMIT_MS} ms`);
     let reason: string | undefined;
     try {
       const key = randomBytes(18).toString("base64url");
       if (!store.inCookie) await withTimeout(store.read(key), PROBE_LIMIT_MS, late);
     } catch (error) {
-      reason = reasonOf(error).replace(/^coatcheck: /, "");
+      reason = shownReason(error);
     }
     const status = reason === undefined ? "up" : "down";
     const former = this.#store;
@@ -147,6 +146,18 @@ export class Observer {
       );
     }
   }
+}
+
+class LateError extends Error {}
+
+/** The code of what went wrong. A store's own message may quote what another call had given to it. */
+function shownReason(error: unknown): string {
+  if (error instanceof LateError) return error.message;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as { code?: unknown };
+    if (typeof code === "string" && /^E[A-Z_]{3,20}$/.test(code)) return `it can't be reached (${code})`;
+  }
+  return "calls to it fail: the event storeError says why";
 }
 
 /** Does the work until it is aborted, with pauses. Resolves when it was done for the first time. */

@@ -477,7 +477,9 @@ describe("nothing secret", () => {
         throw new Error(`the database refused (a-known-value, ${ticket})`);
       };
       answers.push(await send(ask, "find", { id }), await send(ask, "end", { id }));
+      await viewer.until("the outage", (state) => state.store.status === "down");
       store.before = undefined;
+      await viewer.until("the recovery", (state) => state.store.status === "up");
       answers.push(await send(ask, "end", { owner: "ann" }));
       const texts = [viewer.text, ...(await Promise.all(answers.map((answer) => answer.text())))];
       viewer.leave();
