@@ -36,7 +36,7 @@ export function simulatedFarm(settings: FarmSettings, startAt: number): (at: num
         status: isDown ? "down" : "up",
         since: isDown ? outageAt : startAt - 93_600_000,
         latency: 0.4,
-        ...(isDown && { reason: "connect ECONNREFUSED 10.0.0.7:6379" }),
+        ...(isDown && { reason: "it can't be reached (ECONNREFUSED)" }),
         canList: true,
       },
       alive: { count: Math.round(alive), countedAt: at - (at % 10_000) },

@@ -201,12 +201,12 @@ describe("the verdict", () => {
       since: START,
       latency: 1,
       canList: true,
-      reason: "no route.",
+      reason: "it can't be reached (ECONNREFUSED)",
     } as const;
     const found = of([report({ storeUp: false }), report({ id: "b", name: "web-2", status: "lost" })], { store });
     assert.equal(found.length, 1);
     assert.match(found[0]!.what, /^The store redis is down since/);
-    assert.match(found[0]!.advice, /^It does not answer \(no route\)\. Check/);
+    assert.match(found[0]!.advice, /^It can't be reached \(ECONNREFUSED\)\. Check/);
   });
 
   test("has no number that changes by itself, as a screen reader reads it out", () => {

@@ -52,12 +52,12 @@ function ofConnection(connection: Connection, view: View | undefined): Finding[]
 
 function ofStore({ state: { store } }: View): Finding[] {
   if (store.status === "up") return [];
-  const reason = store.reason ? ` (${store.reason.replace(/[.\s]+$/, "")})` : "";
+  const { reason = "it does not answer" } = store;
   return [
     {
       level: "bad",
       what: `${titleOf(store)} is down since ${timeOfDay(store.since)}.`,
-      advice: `It does not answer${reason}. Check that it runs and that the servers reach it. They try again by themselves; until then the figures of other servers stand still.`,
+      advice: `${reason[0]?.toUpperCase()}${reason.slice(1)}. Check that it runs and that the servers reach it. They try again by themselves; until then the figures of other servers stand still.`,
     },
   ];
 }
