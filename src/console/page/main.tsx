@@ -3,6 +3,9 @@
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
+import "./charts/charts.css";
+import "./farm/farm.css";
+import "./sessions/sessions.css";
 import { App } from "./app.tsx";
 import { type Connection, follow } from "./connection.ts";
 import { Model, type View } from "./model.ts";

@@ -1,11 +1,11 @@
 // The drawing of the farm: browsers, balancer, servers and store, with the traffic between them.
 
-import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { milliseconds, plural, rate, span } from "../format.ts";
-import { colourOf, isGone, type ServerView, type View } from "../model.ts";
-import { type Arrangement, arrange, type Box, pathOf } from "./arrange.ts";
+import { milliseconds, plural, rate } from "../format.ts";
+import { isGone, type ServerView, type View } from "../model.ts";
+import { arrange } from "./arrange.ts";
 import { Dots } from "./dots.tsx";
+import { Lines, Place, position, Server } from "./parts.tsx";
 
 /** The drawing has room for so many servers. Of more it shows those with trouble, and says how many others there are. */
 const MOST_SERVERS = 8;
@@ -86,80 +86,6 @@ function choose(servers: readonly ServerView[]): { shown: readonly ServerView[];
 function rank({ status, storeUp }: ServerView): number {
   if (status === "stopped") return 2;
   return status === "up" && storeUp ? 1 : 0;
-}
-
-interface LinesProps {
-  arrangement: Arrangement;
-  servers: readonly ServerView[];
-  isStoreUp: boolean;
-}
-
-/** The line after the last server is that of the others. */
-const isUp = (server: ServerView | undefined): boolean => server === undefined || server.status === "up";
-
-function Lines({ arrangement: { entry, toServers, toStore }, servers, isStoreUp }: LinesProps) {
-  return (
-    <svg class="lines" aria-hidden="true">
-      <path d={pathOf(entry)} />
-      {toServers.map((curve, i) => (
-        <path key={`server-${i}`} d={pathOf(curve)} class={isUp(servers[i]) ? "" : "cut"} />
-      ))}
-      {toStore.map((curve, i) => {
-        const isWhole = isStoreUp && isUp(servers[i]) && servers[i]?.storeUp !== false;
-        return <path key={`store-${i}`} d={pathOf(curve)} class={isWhole ? "" : "cut"} />;
-      })}
-    </svg>
-  );
-}
-
-interface PlaceProps {
-  box: Box;
-  title: string;
-  note?: string;
-  isDown?: boolean;
-  children: ComponentChildren;
-}
-
-function Place({ box, title, note, isDown, children }: PlaceProps) {
-  return (
-    <div class={`node place ${isDown ? "down" : ""}`} style={position(box)}>
-      <svg viewBox="0 0 48 48" aria-hidden="true">
-        {children}
-      </svg>
-      <span>
-        <strong>{title}</strong>
-        {note !== undefined && <small>{note}</small>}
-      </span>
-    </div>
-  );
-}
-
-function Server({ box, server, at }: { box: Box; server: ServerView; at: number }) {
-  const isWell = server.status === "up" && server.storeUp;
-  return (
-    <div
-      class={`node server ${server.status} ${isWell ? "" : "ill"}`}
-      style={position(box)}
-      data-colour={colourOf(server)}
-    >
-      <span class="disc">{server.number}</span>
-      <span>
-        <strong>{server.name}</strong>
-        <small>{stateOf(server, at)}</small>
-      </span>
-    </div>
-  );
-}
-
-function stateOf({ status, storeUp, rates, seenAt }: ServerView, at: number): string {
-  if (status === "lost") return `lost ${span(at - seenAt)} ago`;
-  if (status === "stopped") return `stopped ${span(at - seenAt)} ago`;
-  if (status === "late") return `late by ${span(at - seenAt)}`;
-  return storeUp ? `${rate(rates?.requests)} / s` : "no store";
-}
-
-function position({ x, y, width, height }: Box) {
-  return { left: `${x - width / 2}px`, top: `${y - height / 2}px`, width: `${width}px`, height: `${height}px` };
 }
 
 function describe(view: View | undefined): string {
