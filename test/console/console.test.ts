@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Request as ExpressRequest } from "express";
 import { createConsole } from "../../src/console/create-console.ts";
 import { fetchHandler } from "../../src/console/fetch-handler.ts";
 import { type ConsoleOptions, console as webConsole } from "../../src/console/index.ts";
@@ -20,6 +21,7 @@ import { SECRET, watched } from "../support/stores.ts";
 import { type Ask, at, SENT_BY_PAGE, send, Viewer } from "./viewer.ts";
 
 const ORIGIN = "http://console.test";
+const REQUEST = { url: `${ORIGIN}/nothing`, method: "GET" };
 type FoundList = Extract<Found, { sessions: unknown }>;
 type FoundOne = Extract<Found, { record: unknown }>;
 const json = async (answer: Response) => [answer.status, await answer.json()];
@@ -76,6 +78,16 @@ describe("options", () => {
 });
 
 describe("authorize", () => {
+  test("may be written for the requests of a framework, as its types allow", async (t) => {
+    const { web } = start(t, {
+      authorize: (request: Request, context: { role: string }) => request.url !== "" && context.role === "admin",
+    });
+    assert.equal((await web.fetch(new Request(`${ORIGIN}/nothing`), { role: "admin" })).status, 308);
+    assert.equal((await web.fetch(new Request(`${ORIGIN}/nothing`), { role: "user" })).status, 403);
+    const express = start(t, { authorize: (request: ExpressRequest) => request.get("x-role") === "admin" });
+    assert.equal((await express.web.fetch({ ...REQUEST, get: () => "admin" } as never)).status, 308);
+  });
+
   const REQUESTS: [string, RequestInit][] = [
     ["", {}],
     ["assets/index.js", {}],
