@@ -30,7 +30,17 @@ export const PARTS: readonly Part[] = [
   {
     name: "cli/",
     about: "The command `coatcheck`: a file for each of its commands.",
-    imports: ["index.ts", "config/", "compose/", "stores/", "util/", ...BASE],
+    imports: ["console/", "index.ts", "config/", "compose/", "stores/", "util/", ...BASE],
+  },
+  {
+    name: "console/page/",
+    about: "The console's page: Vite builds it for browsers, and no server runs it.",
+    imports: ["console/protocol.ts"],
+  },
+  {
+    name: "console/",
+    about: "The web console: what each server counts, what all of them report, and the requests of the page.",
+    imports: ["index.ts", "management/", "request/csrf.ts", ...RECORDS],
   },
   {
     name: "adapters/",
@@ -161,7 +171,7 @@ export const PARTS: readonly Part[] = [
 ];
 
 /** All files of `src/`, by their path in it. */
-export const files: readonly string[] = globSync("**/*.ts", { cwd: SRC }).sort();
+export const files: readonly string[] = globSync("**/*.{ts,tsx}", { cwd: SRC }).sort();
 
 /** The part that a file belongs to, or undefined. */
 export function partOf(file: string): Part | undefined {
@@ -171,7 +181,7 @@ export function partOf(file: string): Part | undefined {
 /** The files of ours that a file imports, for values or for types only. */
 export function importsOf(file: string): string[] {
   const text = readFileSync(join(SRC, file), "utf8");
-  const found = text.matchAll(/^(?:import|export) [^;]*?\bfrom "(\.[^"]+\.ts)"|\bimport\("(\.[^"]+\.ts)"\)/gm);
+  const found = text.matchAll(/^(?:import|export) [^;]*?\bfrom "(\.[^"]+\.tsx?)"|\bimport\("(\.[^"]+\.tsx?)"\)/gm);
   return [...found].map(([, fixed, late]) => normalize(join(dirname(file), (fixed ?? late)!)));
 }
 

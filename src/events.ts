@@ -64,6 +64,8 @@ export interface SessionEvents {
 
 /** What only diagnostics channels report, as it happens with each request. Nothing of it is made while nobody subscribes. */
 export interface ChannelEvents extends SessionEvents {
+  /** A request asks for its session: `sessions.open` was called, by an adapter or by the application. */
+  open: Record<never, never>;
   /** A call to the store ended: each attempt of its own. Not for a store in this process. `duration` in milliseconds. */
   storeCall: { operation: string; duration: number; error?: unknown };
   /**

@@ -13,6 +13,7 @@ import { Watcher } from "./live/watcher.ts";
 import { LeaseManager } from "./locking/lease-manager.ts";
 import { changeStampOf } from "./management/change-stamp.ts";
 import { type Health, healthOf } from "./management/health.ts";
+import { keepInternals } from "./management/internals.ts";
 import { type PolicyReport, policyReport } from "./management/policy-report.ts";
 import { SessionRegistry } from "./management/session-registry.ts";
 import { Sweeper } from "./management/sweeper.ts";
@@ -165,14 +166,16 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const registry = new SessionRegistry(shared);
   const sweeper = new Sweeper(shared, settings.sweepInterval);
   const watcher = new Watcher(shared);
+  const closers = new Set<() => Promise<void>>();
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {
     sweeper.stop();
     const unwatched = watcher.close();
+    const left = Promise.all(Array.from(closers, (leave) => leave()));
     // Requests under way may commit, but a store that hangs is not waited for longer than this.
     const limit = Math.min(settings.storeTimeout, MAX_TIMER_MS);
-    const finished = Promise.all([inFlight.idle().then(() => leases.close()), unwatched]);
+    const finished = Promise.all([inFlight.idle().then(() => leases.close()), unwatched, left]);
     try {
       await Promise.race([finished, sleep(limit, undefined, { ref: false })]);
     } finally {
@@ -183,7 +186,7 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
   const openMaybeSync = (source: CookieSource, options?: OpenOptions) =>
     opener.open(source, options) as unknown as AdapterSession<Data> | Promise<AdapterSession<Data>>;
 
-  return {
+  const sessions: Sessions<Data> = {
     open: async (source, options) => openMaybeSync(source, options),
     openMaybeSync,
     owns: (value): value is AdapterSession<Data> => opener.owns(value),
@@ -214,4 +217,6 @@ export function createSessions<Data extends object = SessionData>(options: Sessi
       return closing;
     },
   };
+  keepInternals(sessions, { ...shared, closers });
+  return sessions;
 }

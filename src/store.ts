@@ -54,6 +54,9 @@ export interface SessionStore {
    */
   time?(): Promise<number>;
 
+  /** What people call the store, such as `"redis"`, for the console. Default: `"store"`. */
+  readonly name?: string;
+
   /**
    * True if the bytes never leave this process. The core then needs no secret, seals nothing, and leaves out time limits
    * and retries.

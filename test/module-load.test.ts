@@ -22,7 +22,9 @@ async function doneWhileLoading(folder: string, modules: string[]): Promise<stri
 
 // Some runtimes, such as Cloudflare's workerd, refuse a module that does any of it while it loads.
 test("nothing random, no timer and no I/O while a module loads", async () => {
-  const modules = globSync("**/*.ts", { cwd: SRC }).filter((file) => !PROGRAMS.includes(file));
+  // The console's page runs in browsers.
+  const files = globSync("**/*.ts", { cwd: SRC }).filter((file) => !file.startsWith("console/page/"));
+  const modules = files.filter((file) => !PROGRAMS.includes(file));
   assert.ok(modules.length > 100);
   assert.deepEqual(await doneWhileLoading(SRC, modules), []);
 });

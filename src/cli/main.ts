@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   show: async () => (await import("./commands/show.ts")).addShow,
   revoke: async () => (await import("./commands/revoke.ts")).addRevoke,
   sweep: async () => (await import("./commands/sweep.ts")).addSweep,
+  console: async () => (await import("./commands/console.ts")).addConsole,
   migrate: async () => (await import("./commands/migrate.ts")).addMigrate,
   "migrate-from": async () => (await import("./commands/migrate-from.ts")).addMigrateFrom,
   "rotate-secrets": async () => (await import("./commands/rotate-secrets.ts")).addRotateSecrets,

@@ -2,9 +2,11 @@
 
 import { type ClaimedSession, type SessionChange, type SessionStore, type SessionWrite, withOwner } from "../store.ts";
 
-/** A composed store is in-process if all of its parts are, and not atomic if one of them is not. */
-export function traits(parts: readonly SessionStore[]): Pick<SessionStore, "inProcess" | "atomic"> {
+/** A composed store has the names of its parts. It is in-process if all of them are, and not atomic if one is not. */
+export function traits(parts: readonly SessionStore[]): Pick<SessionStore, "name" | "inProcess" | "atomic"> {
+  const names = new Set(parts.flatMap(({ name }) => name ?? []));
   return {
+    ...(names.size > 0 && { name: [...names].join(" + ") }),
     ...(parts.every((part) => part.inProcess) && { inProcess: true }),
     ...(parts.some((part) => part.atomic === false) && { atomic: false }),
   };

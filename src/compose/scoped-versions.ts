@@ -31,6 +31,7 @@ export function scopedVersions(store: SessionStore, name: string): SessionStore 
   }
 
   const result: SessionStore = {
+    ...(store.name !== undefined && { name: store.name }),
     ...(store.inProcess && { inProcess: true }),
     ...(store.atomic === false && { atomic: false }),
     read: (key, touchUntil) => scoped(store.read(key, touchUntil)),

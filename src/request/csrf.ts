@@ -81,7 +81,7 @@ function fieldOf(parsed: unknown): unknown {
  * A proxy may have replaced the host, and say in a header what it was. A page can't set that header for another site: it
  * would need that site's permission (CORS).
  */
-function isOfHost(source: CookieSource & object, origin: string): boolean {
+export function isOfHost(source: CookieSource & object, origin: string): boolean {
   const host = /^https?:\/\/([^/]+)$/i.exec(origin)?.[1]?.toLowerCase();
   return host !== undefined && hostsOf(source).some((one) => one.trim().toLowerCase() === host);
 }

@@ -5,6 +5,7 @@ import { type CookieSource, cookieHeader, isSecure } from "../cookies/request-so
 import { TICKET_CHARS, type Ticket } from "../cookies/ticket.ts";
 import { ticketInHeader } from "../cookies/ticket-header.ts";
 import { StoreError } from "../errors.ts";
+import { channelOf } from "../events.ts";
 import { cipher } from "../records/cipher.ts";
 import { findRecord, findRecordSync, type LoadedRecord } from "../records/record-store.ts";
 import { isRenewalUrgent, renewOnOpen } from "../records/renew-on-open.ts";
@@ -34,6 +35,7 @@ export interface OpenOptions {
 const NONE: readonly string[] = [];
 const NO_OPTIONS: OpenOptions = {};
 const PLAIN = cipher("off", []);
+const opens = channelOf("open");
 // Browsers send two or three, for several paths. A browser that has collected hundreds of dead tickets must not cause
 // hundreds of reads.
 const MAX_TICKETS = 5;
@@ -60,6 +62,7 @@ export class Opener {
   /** The session of a request. Without a promise where nothing has to be waited for. */
   open(source: CookieSource, options: OpenOptions = NO_OPTIONS): RequestSession | Promise<RequestSession> {
     const info = this.#requestInfo(source, options);
+    if (opens.hasSubscribers) opens.publish({});
     const context = this.#requestContext();
     const texts = info.mode === "off" ? NONE : ticketTexts(context, info, source);
     if (this.#takeover !== undefined && info.mode !== "off" && !info.usesHeader) {

@@ -39,6 +39,7 @@ function resilientPart(
   const readBack = (key: string) => () => readFresh(store, key);
 
   const wrapped: SessionStore = {
+    ...(store.name !== undefined && { name: store.name }),
     ...(store.atomic === false && { atomic: false }),
 
     read: (key, touchUntil) => policy.repeatable("read", () => store.read(key, touchUntil)),

@@ -32,6 +32,7 @@ test("help and version", async () => {
     "show",
     "revoke",
     "sweep",
+    "console",
     "migrate",
     "keygen",
     "completion",
@@ -57,6 +58,11 @@ describe("a wrong command line gets a message and exit code 2", () => {
     [["revoke", "--store", "file:x"], /give the id of a session, or --owner/],
     [["list", "--store", "file:x", "--limit", "many"], /--limit is "many"/],
     [["doctor", "--store", "file:x", "--site", "shop"], /--site is "shop"/],
+    [["console", "--store", "file:x", "--port", "http"], /--port is "http"/],
+    [
+      ["console", "--store", "file:x", "--host", "0.0.0.0"],
+      /--host is "0.0.0.0": the command serves this machine alone/,
+    ],
     [["schema"], /required option/],
     [["completion", "tcsh"], /Allowed choices are bash, zsh, fish/],
   ];

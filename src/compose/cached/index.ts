@@ -168,6 +168,7 @@ export function cached(store: SessionStore, options: CachedOptions = {}): Sessio
   }
 
   const result: SessionStore = {
+    ...(store.name !== undefined && { name: store.name }),
     ...(store.inProcess && { inProcess: true }),
     ...(store.atomic === false && { atomic: false }),
     // Time limits and the circuit breaker belong around the store's calls: a cached read needs neither.

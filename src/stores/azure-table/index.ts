@@ -92,6 +92,8 @@ export function azureTable(options: AzureTableOptions): SessionStore {
   }
 
   return {
+    name: "azure-table",
+
     async read(key) {
       const row = safeName(key);
       const found = await send("read", ["missing"], (client, options) =>

@@ -86,6 +86,8 @@ export function cosmos(options: CosmosOptions): SessionStore {
     });
 
   return {
+    name: "cosmos",
+
     async read(key) {
       const item = await findLive("read", safeName(key));
       return item && { ...decode(item), version: item.v };

@@ -64,6 +64,8 @@ export function d1(options: D1Options): SessionStore {
   }
 
   return {
+    name: "d1",
+
     async read(key) {
       const row = await read(key);
       return row && toSession(row);

@@ -58,6 +58,8 @@ export function durableObject(options: DurableObjectOptions): SessionStore {
   }
 
   const store: SessionStore = {
+    name: "durable-object",
+
     async read(key, touchUntil) {
       const { answer, values } = await call(nameOf(key), { do: "read", key, touchUntil });
       return answer === null ? undefined : { ...answer, value: values[0]! };

@@ -57,6 +57,7 @@ export function file(options: FileOptions): SessionStore {
 
   const store: SessionStore = {
     ...database,
+    name: "file",
 
     async close() {
       isClosed = true;

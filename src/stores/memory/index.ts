@@ -117,6 +117,7 @@ export function memory(options: MemoryOptions = {}): SessionStore {
   };
 
   const store: SessionStore = {
+    name: "memory",
     inProcess: true,
     read: async (key, touchUntil) => sync.read(key, touchUntil),
     create: async (key, session) => sync.create(key, session),

@@ -70,6 +70,8 @@ export function mssql(options: MssqlOptions): SessionStore {
   }
 
   return {
+    name: "mssql",
+
     async read(key) {
       const row = await find("read", key);
       return row && toSession(row);

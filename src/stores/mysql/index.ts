@@ -297,6 +297,8 @@ export function mysql(options: MysqlOptions): SessionStore {
   });
 
   return {
+    name: "mysql",
+
     async read(key) {
       const row = await readRow(key);
       return row && toSession(row);

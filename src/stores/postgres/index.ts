@@ -206,6 +206,8 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
   const changes = createChangeListener(makeClient, channel, timeout);
 
   return {
+    name: "postgres",
+
     async read(key) {
       const row = await readRow(key);
       return row && toSession(row);

@@ -44,6 +44,8 @@ export function redis(options: RedisOptions): SessionStore {
   const subscriber = notify ? createSubscriber(connection, names, commands) : undefined;
 
   const store: SessionStore = {
+    name: "redis",
+
     async read(key, touchUntil) {
       const found = await commands.get(names.session(key), touchUntil);
       if (found === null) return undefined;

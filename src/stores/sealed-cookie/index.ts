@@ -21,6 +21,7 @@ export function sealedCookie(): SessionStore {
     return Promise.reject(new CapabilityError("sessions.revoke()", "read", reason));
   };
   return {
+    name: "sealed-cookie",
     inCookie: true,
     read: refuse,
     create: refuse,

@@ -75,6 +75,7 @@ export function keyValueSessionStore(backend: KeyValueStore, shared: object, tim
   }
 
   const store: LastWriterWins = {
+    name: backend.name,
     atomic: false,
 
     read: (key) =>

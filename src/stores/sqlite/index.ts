@@ -224,6 +224,8 @@ export function sqlite(options: SqliteOptions): SessionStore {
   }
 
   const store: SessionStore = {
+    name: "sqlite",
+
     // A request passes `touchUntil`; a walk through all sessions does not.
     read: (key, touchUntil) => query("read", (connection) => find(connection, key, touchUntil !== undefined)),
 
