@@ -1,6 +1,5 @@
 // Tests of the demo in a browser, with every store.
 import assert from "node:assert/strict";
-import { basename } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { click, openBrowser, openFarm, type RunningFarm } from "../../demo/drive.ts";
@@ -40,12 +39,6 @@ for (const store of ["file", "redis"]) {
       assert.deepEqual((await seen(page)).rail, after.rail);
     });
 
-    test("parallel requests to different servers are all saved", async () => {
-      const page = await visit();
-      await click(page, "#rush");
-      assert.equal((await seen(page)).rail.length, 8);
-    });
-
     test("signing in changes the ticket and keeps the data, signing out ends the session", async () => {
       const page = await visit();
       await click(page, "#hang-cape");
@@ -69,11 +62,11 @@ for (const store of ["file", "redis"]) {
 }
 
 const configurations = [
-  ...["postgres", "mysql", "sqlite", "azure-table", "cosmos"].map((store) => ["--store", store]),
-  ["--config", "demo/session.json"],
-  ["--web-config", "demo/web.config"],
+  ...["postgres", "mysql", "sqlite", "azure-table", "cosmos"].map((store) => ({ args: ["--store", store], store })),
+  { args: ["--config", "demo/session.json"], store: "redis" },
+  { args: ["--web-config", "demo/web.config"], store: "redis" },
 ];
-for (const args of configurations) {
+for (const { args, store } of configurations) {
   describe(`the demo with ${args.join(" ")}`, () => {
     openBefore(...args);
 
@@ -86,7 +79,7 @@ for (const args of configurations) {
       await click(page, "#hang-scarf");
       const after = await seen(page);
       assert.deepEqual([after.rail, after.id], [["coat", "hat", "scarf"], id]);
-      assert.equal(await page.textContent("#store"), basename(args[1]!));
+      assert.equal(await page.textContent("#store"), store);
     });
   });
 }
@@ -171,8 +164,9 @@ describe("the demo with the memory store", () => {
   test("says that no server is up, and works again after a restart", async () => {
     const page = await visit();
     for (const server of [1, 2, 3]) await click(page, `#kill-${server}`);
-    assert.match((await page.textContent("body"))!, /No server is up/);
+    assert.match((await page.textContent("main"))!, /Every server of the farm is down/);
     await click(page, "#start-2");
+    await page.waitForSelector("#rail");
     assert.equal((await seen(page)).server, 2);
   });
 });
