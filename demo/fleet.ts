@@ -1,6 +1,7 @@
 // The server processes of the farm.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { tempDir } from "../test/servers/process.ts";
 import type { Ready, Setup } from "./server.ts";
 import type { ServerState } from "./state.ts";
 
@@ -32,6 +33,7 @@ export function fleet(
 ): Fleet {
   const servers: ServerState[] = Array.from({ length: count }, (_, i) => ({ number: i + 1, state: "down" }));
   const processes = new Map<number, ChildProcess>();
+  const compileCache = tempDir("compiled"); // servers that start later need not compile what the first ones have
 
   function setState(server: ServerState): void {
     servers[server.number - 1] = server;
@@ -41,7 +43,11 @@ export function fleet(
   /** Starts a process, and resolves when it takes requests. `onStart` is called immediately. */
   async function run(number: number, onStart: (child: ChildProcess) => void): Promise<void> {
     const child = fork(new URL("./server.ts", import.meta.url), {
-      env: { ...process.env, CLOAKROOM_SERVER: JSON.stringify({ ...setup(), number } satisfies Setup) },
+      env: {
+        NODE_COMPILE_CACHE: compileCache,
+        ...process.env,
+        CLOAKROOM_SERVER: JSON.stringify({ ...setup(), number } satisfies Setup),
+      },
     });
     const ended = once(child, "exit").then(() => {
       if (processes.get(number) !== child) return;

@@ -1,5 +1,6 @@
 // One server of the farm: a process that keeps no state of its own.
 import { once } from "node:events";
+import { flushCompileCache } from "node:module";
 import type { AddressInfo } from "node:net";
 import express from "express";
 import { createSessions, type Sessions, type SessionsOptions } from "../src/index.ts";
@@ -44,11 +45,12 @@ const connector = connectorOf(location);
 const about = { server: number, store: await describeStore(location), rival: connector?.name };
 
 const app = express().disable("x-powered-by");
-app.use("/rival", rival(connector?.open(), { secret, cookie }));
+app.use("/rival", rival(await connector?.open(), { secret, cookie }));
 app.use(shop(sessions, { about, cookie, phones: { sessions: phoneSessions, cookie: phoneCookie } }));
 const server = app.listen(0, "127.0.0.1", () => {
   const { port } = server.address() as AddressInfo;
   process.send!({ port } satisfies Ready, () => {}); // fails only if the farm has ended
+  flushCompileCache(); // a server that is killed does not write it at its end
 });
 
 /** Finishes the requests that have begun, and ends. */

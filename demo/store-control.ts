@@ -1,6 +1,7 @@
 // The store of the farm: stopped, started, and changed for another one while the shop is open.
 import { migrating } from "../src/compose/index.ts";
 import { fillWithGuests } from "./acts/other-guests.ts";
+import { prepareConnector } from "./acts/rival-stores.ts";
 import type { Move, StoreState } from "./state.ts";
 import {
   describeStore,
@@ -40,6 +41,7 @@ export async function storeControl(
   { secret, replaceServers, onChange }: StoreControlOptions,
 ): Promise<StoreControl> {
   const prepared = await prepareStore(wanted);
+  if ("environment" in prepared.location) await prepareConnector(prepared.location);
   let location: StoreLocation = prepared.location;
   let server: StoreServer | undefined = prepared.server;
   let name = (await describeStore(location)).name;
@@ -111,8 +113,10 @@ export async function storeControl(
       const { next } = environments[from.environment]!;
       if (next === undefined) return;
       change({ move: { to: next, step: `${next} starts`, moved: 0, left: 0 } });
-      const target = await prepareStore({ environment: next });
-      await moveSessions(from, target.location as PlainLocation);
+      const target = await environments[next]!.prepare();
+      const to = { environment: next, address: target.address };
+      await prepareConnector(to);
+      await moveSessions(from, to);
       await server?.stop(); // nobody needs it any more
       server = target.server;
       name = next;

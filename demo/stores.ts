@@ -15,7 +15,6 @@ import { postgres } from "../src/stores/postgres/index.ts";
 import { redis } from "../src/stores/redis/index.ts";
 import { sqlite } from "../src/stores/sqlite/index.ts";
 import { startAzurite } from "../test/servers/azurite.ts";
-import { startCosmos } from "../test/servers/cosmos.ts";
 import { startMariadb } from "../test/servers/mariadb.ts";
 import { startPostgres } from "../test/servers/postgres.ts";
 import { run, tempDir } from "../test/servers/process.ts";
@@ -106,6 +105,8 @@ export const environments: Readonly<Record<string, Environment>> = {
     where: "A container in Azure Cosmos DB, here an emulator, that all servers share.",
     next: "redis",
     async prepare() {
+      // The emulator takes a while to load, and servers need only `open`.
+      const { startCosmos } = await import("../test/servers/cosmos.ts");
       const server = await startCosmos();
       return { address: server.endpoint, server, stop: server.close };
     },

@@ -1,15 +1,21 @@
 // The stores of express-session that keep its sessions where coatcheck's are.
 import { createRequire } from "node:module";
-import { RedisStore } from "connect-redis";
-import { createClient } from "redis";
-import type { StoreLocation } from "../stores.ts";
+import { promisify } from "node:util";
+import type { PlainLocation, StoreLocation } from "../stores.ts";
 import { expressSession } from "./rival.ts";
 
 interface Connector {
   /** The name of its package. */
   readonly name: string;
-  /** Connects on first use. */
-  open(address: string): object;
+  /** Creates the table, once for all servers: where several do so at the same time, it fails for all but one. */
+  createTable?(address: string): Promise<void>;
+  /** Loads the packages, and connects on first use. */
+  open(address: string): Promise<object>;
+}
+
+interface PgSessions {
+  query(text: string, done: (error: Error | null) => void): void;
+  close(): Promise<void>;
 }
 
 type StoreClass = new (options: object) => object;
@@ -20,7 +26,8 @@ const load = createRequire(import.meta.url) as (name: string) => (session: unkno
 const connectors: Readonly<Record<string, Connector>> = {
   redis: {
     name: "connect-redis",
-    open(url) {
+    async open(url) {
+      const [{ RedisStore }, { createClient }] = await Promise.all([import("connect-redis"), import("redis")]);
       const client = createClient({ url });
       client.on("error", () => {}); // the server may be stopped, and comes back
       client.connect().catch(() => {});
@@ -30,15 +37,21 @@ const connectors: Readonly<Record<string, Connector>> = {
 
   postgres: {
     name: "connect-pg-simple",
-    open(conString) {
+    async createTable(conString) {
       const PgStore = load("connect-pg-simple")(expressSession);
-      return new PgStore({ conString, createTableIfMissing: true, errorLog: () => {} });
+      const store = new PgStore({ conString, createTableIfMissing: true, pruneSessionInterval: false }) as PgSessions;
+      await promisify(store.query.bind(store))("SELECT 1");
+      await store.close();
+    },
+    async open(conString) {
+      const PgStore = load("connect-pg-simple")(expressSession);
+      return new PgStore({ conString, pruneSessionInterval: false, errorLog: () => {} });
     },
   },
 
   mysql: {
     name: "express-mysql-session",
-    open(url) {
+    async open(url) {
       const { hostname: host, port, username: user, pathname } = new URL(url);
       const MysqlStore = load("express-mysql-session")(expressSession);
       return new MysqlStore({ host, port: Number(port), user, database: pathname.slice(1) });
@@ -46,8 +59,13 @@ const connectors: Readonly<Record<string, Connector>> = {
   },
 };
 
+/** Prepares the store for the servers' connectors, if it needs that. */
+export async function prepareConnector({ environment, address }: PlainLocation): Promise<void> {
+  await connectors[environment]?.createTable?.(address);
+}
+
 /** The connector for the store that new sessions are in. Undefined: there is none, so a MemoryStore has to do. */
-export function connectorOf(location: StoreLocation): { name: string; open(): object } | undefined {
+export function connectorOf(location: StoreLocation): { name: string; open(): Promise<object> } | undefined {
   const plain = "to" in location ? location.to : location;
   if (!("environment" in plain)) return undefined;
   const connector = connectors[plain.environment];

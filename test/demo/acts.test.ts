@@ -1,0 +1,236 @@
+// Tests of the demo's acts in a browser, on real stores.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Page } from "playwright-core";
+import { click } from "../../demo/drive.ts";
+import { demoVisits, seen, waresIn } from "./visits.ts";
+
+const { openBefore, visit, url } = demoVisits();
+const WARES = 8;
+
+interface Expected {
+  store: string;
+  /** What express-session keeps its sessions in. */
+  rival: RegExp;
+  /** The store's server can be stopped. */
+  canStop: boolean;
+  /** The store that the sessions move to, in stores for which that is tested. */
+  next?: string;
+}
+
+const stores: Expected[] = [
+  { store: "file", rival: /its MemoryStore/, canStop: false, next: "redis" },
+  { store: "redis", rival: /connect-redis, in the same redis/, canStop: true, next: "postgres" },
+  { store: "postgres", rival: /connect-pg-simple, in the same postgres/, canStop: true },
+  { store: "mysql", rival: /express-mysql-session, in the same mysql/, canStop: true },
+];
+
+for (const { store, rival, canStop, next } of stores) {
+  describe(`the acts with the ${store} store`, () => {
+    openBefore("--store", store);
+
+    test("of parallel clicks, coatcheck keeps all and express-session one", async () => {
+      const page = await visit();
+      await click(page, "#hang-coat");
+      await click(page, "#start-race");
+      assert.match((await page.textContent('[data-shop="express-session"] h3'))!, rival);
+      assert.equal((await waresIn(page, '[data-shop="coatcheck"]')).length, WARES);
+      assert.equal(await page.locator('[data-shop="coatcheck"] .kept').count(), WARES);
+      assert.equal(await page.locator('[data-shop="express-session"] .kept').count(), 1);
+      assert.equal(await page.locator('[data-shop="express-session"] .gap').count(), WARES - 1);
+      assert.match((await page.textContent(".race"))!, /All 16 clicks were answered as done/);
+      assert.equal((await seen(page)).rail.length, 1 + WARES);
+    });
+
+    test("a phone has a session of its own, and logging out everywhere ends both", async () => {
+      const page = await visit();
+      await click(page, "#hang-cape");
+      await click(page, "#sign-in-phone");
+      assert.equal(await page.textContent("#guest"), "Ada");
+      await click(page, "#phone-hang");
+      assert.deepEqual(await waresIn(page, ".phone"), ["mittens"]);
+      const { rail, id } = await seen(page);
+      assert.deepEqual(rail, ["cape"]);
+      const devices = await page.locator("[data-device]").allTextContents();
+      assert.equal(devices.length, 2);
+      const phoneTicket = (await page.textContent("#phone-ticket"))!;
+      assert.match(devices.find((device) => device.includes("this one"))!, new RegExp(`ticket ${id!.slice(0, 6)}`));
+      assert.ok(devices.some((device) => device.includes("Phone") && device.includes(`ticket ${phoneTicket}`)));
+
+      const cookies = await page.context().cookies();
+      await click(page, "#sign-out-everywhere");
+      assert.match((await page.textContent(".note"))!, /2 sessions have ended/);
+      assert.equal(await page.textContent("#guest"), "not signed in");
+      assert.equal(await page.getAttribute(".phone", "data-phone"), "signed-out");
+      const thief = await visit({ cookies });
+      assert.equal(await thief.locator(".ticket.unknown").count(), 1);
+      assert.equal(await thief.getAttribute(".phone", "data-phone"), "signed-out");
+      assert.deepEqual((await seen(thief)).rail, []);
+    });
+
+    if (canStop) {
+      test("while the store is stopped nobody gets an empty session, and nothing is lost", async () => {
+        const page = await visit();
+        await click(page, "#hang-coat");
+        const before = await seen(page);
+        const cookies = await page.context().cookies();
+        await click(page, "#stop-store");
+        assert.match((await page.textContent("main"))!, /The store does not answer/);
+        assert.equal(await page.getAttribute("[data-store]", "data-store"), "stopped");
+        const { request } = page.context();
+        const form = { ware: "hat", hanger: "never-there" };
+        for (const refused of [await request.get(url()), await request.post(`${url()}/rail`, { form })]) {
+          assert.equal(refused.status(), 503);
+          assert.equal(refused.headers()["retry-after"], "1");
+        }
+        assert.deepEqual(await page.context().cookies(), cookies);
+
+        await click(page, "#start-store");
+        await page.waitForSelector("#rail");
+        const { rail, id } = await seen(page);
+        assert.deepEqual([rail, id], [before.rail, before.id]);
+      });
+    } else {
+      test("a store without a server has no button that stops it, and the page says why", async () => {
+        const page = await visit();
+        assert.equal(await page.locator("#stop-store").count(), 0);
+        assert.match((await page.textContent("#act-outage"))!, new RegExp(`No server runs for ${store}`));
+      });
+    }
+
+    if (next === undefined) return;
+    test(`all sessions move to ${next} while the shop is open, and no request fails`, async () => {
+      const page = await visit();
+      await click(page, "#hang-coat");
+      const before = await seen(page);
+      await click(page, "#move-store");
+      const failures: string[] = [];
+      let isOver = false;
+      let hung = 0;
+      const clicks = (async () => {
+        for (; !isOver; hung++) {
+          const form = { ware: "hat", hanger: `while-moving-${hung}` };
+          const response = await page.context().request.post(`${url()}/rail`, { form, maxRedirects: 0 });
+          if (response.status() !== 303) failures.push(`${response.status()} ${await response.text()}`);
+          await page.waitForTimeout(20);
+        }
+      })();
+      await page.waitForSelector(".store.moving progress", { state: "attached" });
+      await page.waitForSelector(".store:not(.moving)", { timeout: 240_000 });
+      isOver = true;
+      await clicks;
+      assert.deepEqual(failures, []);
+
+      await click(page, "#again");
+      assert.equal(await page.textContent("#store"), next);
+      const { rail, id } = await seen(page);
+      assert.equal(id, before.id);
+      assert.deepEqual(rail, ["coat", ...Array(hung).fill("hat")]);
+    });
+  });
+}
+
+describe("axe-core", () => {
+  openBefore("--store", "redis");
+
+  for (const colorScheme of ["light", "dark"] as const) {
+    for (const [device, viewport] of Object.entries({
+      phone: { width: 390, height: 844 },
+      desktop: { width: 1440, height: 900 },
+    })) {
+      test(`finds nothing on a ${device} in ${colorScheme} colours, and no page is wider than its window`, async () => {
+        const page = await visit({ viewport, colorScheme, reducedMotion: "reduce", bypassCSP: true });
+        await click(page, "#hang-coat");
+        await isAccessible(page);
+        await click(page, "#start-race");
+        await isAccessible(page);
+        await click(page, "#sign-in-phone");
+        await isAccessible(page);
+        await click(page, "#sign-out-everywhere");
+        await isAccessible(page);
+        await click(page, "#kill-2");
+        await isAccessible(page);
+        await click(page, "#stop-store");
+        await isAccessible(page);
+        await click(page, "#start-store");
+        await page.waitForSelector("#rail");
+        for (const server of [1, 3]) await click(page, `#kill-${server}`);
+        await isAccessible(page);
+        await click(page, "#start-all");
+        await page.waitForSelector("#rail");
+      });
+    }
+  }
+});
+
+describe("the acts without scripts", () => {
+  openBefore("--store", "redis");
+
+  test("each button works", async () => {
+    const page = await visit({ javaScriptEnabled: false });
+    const press = async (selector: string) => {
+      await page.click(selector);
+      await page.waitForLoadState();
+    };
+    await press("#start-race");
+    assert.equal(await page.locator('[data-shop="express-session"] .gap').count(), WARES - 1);
+    await press("#sign-in-phone");
+    await press("#sign-out-everywhere");
+    assert.equal(await page.getAttribute(".phone", "data-phone"), "signed-out");
+    await press("#hang-hat");
+    await press("#stop-store");
+    await page.waitForSelector(".shutter");
+    await page.click("#start-store", { noWaitAfter: true });
+    await page.waitForSelector("#rail");
+    assert.deepEqual((await seen(page)).rail, ["hat"]);
+  });
+});
+
+describe("what stays in sight", () => {
+  openBefore();
+
+  test("on a phone, the panel and what was just hung up", async () => {
+    const page = await visit({ viewport: { width: 390, height: 844 } });
+    await page.locator("#hang-case").scrollIntoViewIfNeeded();
+    for (let i = 0; i < 7; i++) await click(page, "#hang-case");
+    const last = page.locator(".rail [data-ware]").last();
+    for (const locator of [last, page.locator("#panel"), page.locator("#kill-1")]) await isInSight(page, locator);
+  });
+
+  test("on a desktop, the panel at the end of the page", async () => {
+    const page = await visit({ viewport: { width: 1440, height: 900 } });
+    await page.locator("#hang-case").scrollIntoViewIfNeeded();
+    assert.ok((await page.evaluate(() => (globalThis as unknown as { scrollY: number }).scrollY)) > 0);
+    await isInSight(page, page.locator("#panel"));
+  });
+});
+
+interface AxeResults {
+  passes: { id: string }[];
+  violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+}
+
+const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+
+async function isAccessible(page: Page): Promise<void> {
+  await page.evaluate(axe);
+  const { passes, violations } = (await page.evaluate("axe.run()")) as AxeResults;
+  assert.ok(passes.some(({ id }) => id === "color-contrast"));
+  assert.deepEqual(
+    violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => `${html}\n${failureSummary}`)]),
+    [],
+  );
+  const isTooWide = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+  assert.equal(await page.evaluate(isTooWide), false);
+}
+
+/** All of it is in the window, and nothing lies over its middle. */
+async function isInSight(page: Page, locator: ReturnType<Page["locator"]>): Promise<void> {
+  const box = (await locator.boundingBox())!;
+  const { width, height } = page.viewportSize()!;
+  assert.ok(box.x >= 0 && box.x + box.width <= width, JSON.stringify(box));
+  assert.ok(box.y >= 0 && box.y + box.height <= height, JSON.stringify(box));
+  await locator.click({ trial: true });
+}
