@@ -15,7 +15,7 @@ interface Frame {
   picture: string;
 }
 
-const farm = await openFarm();
+const farm = await openFarm("--store", "redis");
 const browser = await openBrowser();
 const page = await browser.newPage({ viewport: { width: WIDTH, height: HEIGHT }, colorScheme: "light" });
 await page.goto(farm.url);
@@ -29,7 +29,7 @@ await frame(`Server ${server}, which made the last page, is killed.`);
 await click(page, "#hang-scarf");
 await frame("The next server has the same rail. Go on shopping.");
 await click(page, "#hang-case");
-await frame("Nothing is lost.");
+await frame("Each click goes to a server that is alive. Nothing is lost.");
 await click(page, `#start-${server}`);
 await frame(`Server ${server} starts again, as a new process.`);
 while ((await page.getAttribute("body", "data-answered-by")) !== server) await click(page, "#again");

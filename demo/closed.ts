@@ -19,7 +19,7 @@ export function noServerPage(res: ServerResponse, farm: FarmState): void {
         <p>Every server of the farm is down. ${
           isMemory
             ? html`Your things were in the memory of one of them, and are lost.`
-            : html`Your things hang in <strong>${farm.store.name}</strong>, and your ticket is in your browser. Nothing is lost.`
+            : html`Your things are in the store, <strong>${farm.store.name}</strong>, and your ticket is in your browser. Nothing is lost.`
         }</p>
         <form method="post" action="/farm/servers/start"><button id="start-all" class="start">Restart all servers</button></form>`,
   });

@@ -8,33 +8,36 @@ export function raceResult({ own, rival, done }: Race, store: string, connector:
   const count = Object.keys(wares).length;
   const place = connector
     ? `${connector}, in the same ${store}`
-    : `its MemoryStore, all on one server: it has no store for ${store}`;
+    : `its MemoryStore, on one server: it has none for ${store}`;
+  const answered = done === 2 * count ? `All ${done}` : `${done} of ${2 * count}`;
   return html`
       <section class="race" aria-labelledby="race">
         <h2 id="race">${count} clicks at once, in two shops</h2>
         <div class="rivals">
-          ${lane("coatcheck", `coatcheck, in ${store}`, own)}
-          ${lane("express-session", `express-session, with ${place}`, rival)}
+          ${lane("coatcheck", `in ${store}`, own)}
+          ${lane("express-session", place, rival)}
         </div>
-        <p>${done === 2 * count ? html`All ${2 * count} clicks were answered as done.` : html`${done} of ${2 * count} clicks were answered as done.`}
-          Each request had read the session before the first one saved it. express-session saves the whole session of each
-          request, so the last one to save removes what the others hung up. coatcheck repeats a request's change on
-          the newer session.</p>
+        <p>${answered} clicks were answered as done. In both shops each request waited until all ${count} had read the session:
+          the worst case, made certain. express-session then saves the whole session of each request, so the last one to save
+          removes what the others hung up. coatcheck repeats a request's change on the newer session.</p>
       </section>`;
 }
 
-function lane(name: string, title: string, kept: readonly string[]): Html {
-  const lost = Object.keys(wares).length - kept.length;
+function lane(shop: string, place: string, kept: readonly string[]): Html {
+  const all = Object.entries(wares);
+  const lost = all.length - kept.length;
   return html`
-          <div class="lane" data-shop="${name}">
-            <h3>${title}</h3>
+          <div class="lane" data-shop="${shop}">
+            <h3>${shop} <span class="small">${place}</span></h3>
             <p class="verdict ${lost > 0 && "lost"}"><strong>${kept.length} kept</strong>, ${lost} lost</p>
-            <ol class="hangers">${Object.entries(wares).map(([ware, { name, picture }]) => {
-              const isKept = kept.includes(ware);
-              return html`
-              <li data-ware="${ware}" class="${isKept ? "kept" : "gap"}">
-                ${isKept && picture}<span class="unseen">${name}: ${isKept ? "kept" : "lost"}</span>
-              </li>`;
-            })}</ol>
+            <ol class="hangers">${all.map(([ware, { name, picture }]) => hanger(ware, name, kept.includes(ware) && picture))}</ol>
           </div>`;
+}
+
+/** @param picture false: the ware is lost. */
+function hanger(ware: string, name: string, picture: Html | false): Html {
+  return html`
+              <li data-ware="${ware}" class="${picture ? "kept" : "gap"}">
+                ${picture}<span class="unseen">${name}: ${picture ? "kept" : "lost"}</span>
+              </li>`;
 }
