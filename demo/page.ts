@@ -38,7 +38,7 @@ export interface View {
 }
 
 export function shopPage(res: ServerResponse, view: View): void {
-  const { about, farm, note, phone, race } = view;
+  const { about, farm, isTicketUnknown, note, phone, race } = view;
   const { server, store } = about;
   const answered = html`<span class="disc" aria-hidden="true">${server}</span> Server ${server} made this page`;
   const hasPhone = phone?.isNew === false;
@@ -49,7 +49,7 @@ export function shopPage(res: ServerResponse, view: View): void {
   <main>
     ${store.warning && html`<p class="warning"><strong>On purpose:</strong> ${store.warning}</p>`}
     ${note && html`<p class="note" role="status">${note}</p>`}
-    ${farm && !store.warning && programme({ store: farm.store, hasPhone })}
+    ${farm && !store.warning && !isTicketUnknown && programme({ store: farm.store, hasPhone })}
     ${race && raceResult(race, store.name, about.rival)}
     <div class="floor">
       ${rail(view)}

@@ -112,15 +112,21 @@ export async function storeControl(
       if (state !== "up" || move !== undefined || !("environment" in from)) return;
       const { next } = environments[from.environment]!;
       if (next === undefined) return;
-      change({ move: { to: next, step: `${next} starts`, moved: 0, left: 0 } });
-      const target = await environments[next]!.prepare();
-      const to = { environment: next, address: target.address };
-      await prepareConnector(to);
-      await moveSessions(from, to);
-      await server?.stop(); // nobody needs it any more
-      server = target.server;
-      name = next;
-      change({ move: undefined });
+      const show = (step: string) => change({ move: { to: next, step, moved: 0, left: 0 } });
+      try {
+        show(`${next} starts`);
+        const target = await environments[next]!.prepare();
+        const to = { environment: next, address: target.address };
+        await prepareConnector(to);
+        await moveSessions(from, to);
+        await server?.stop(); // nobody needs it any more
+        server = target.server;
+        name = next;
+        change({ move: undefined });
+      } catch (error) {
+        show("it failed: the terminal says why");
+        throw error;
+      }
     },
   };
 }

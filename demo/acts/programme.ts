@@ -49,7 +49,8 @@ const everywhereAct = act(
 
 function outageAct({ name, state, canStop, move }: StoreState): Html {
   if (!canStop) {
-    const reason = html`No server runs for ${name} here, so none can stop. Start the demo with <code>--store redis</code> to try it.`;
+    const other = name === "redis" ? "postgres" : "redis";
+    const reason = html`The farm runs no server for ${name}, so none can stop. Try it with <code>--store ${other}</code>.`;
     return act("outage", "The store stops", reason);
   }
   return act(
@@ -72,11 +73,7 @@ function moveAct({ name, state, next, move }: StoreState): Html {
       html`<p class="now">${move.step}</p>`,
     );
   if (next === undefined)
-    return act(
-      "move",
-      title,
-      html`Sessions move while the shop is open. Start the demo with <code>--store file</code> to try it.`,
-    );
+    return act("move", title, html`Sessions move while the shop is open. Try it with <code>--store file</code>.`);
   return act(
     "move",
     title,
