@@ -4,6 +4,7 @@
 document.documentElement.classList.add("live");
 
 const RETRY_MS = 1000;
+const ROWS = [".servers", ".acts", ".rail"];
 let latest = 0;
 
 /** Shows a page in place of this one, unless there was a later click. */
@@ -35,10 +36,12 @@ function swing(hanger) {
   rail.scrollLeft = rail.scrollWidth;
 }
 
-/** Replaces `old` by `next` and keeps the focus. */
+/** Replaces `old` by `next`, and keeps the focus and how far rows are scrolled. */
 function replace(old, next) {
   const focused = document.activeElement?.id;
+  const scrolled = ROWS.map((row) => [row, document.querySelector(row)?.scrollLeft ?? 0]);
   old.replaceWith(next);
+  for (const [row, left] of scrolled) document.querySelector(row)?.scrollTo({ left });
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   tick();
 }
