@@ -6,9 +6,7 @@ import type { Race } from "./race.ts";
 /** @param connector the package by which express-session uses the farm's store. Undefined: its MemoryStore. */
 export function raceResult({ own, rival, done }: Race, store: string, connector: string | undefined): Html {
   const count = Object.keys(wares).length;
-  const place = connector
-    ? `${connector}, in the same ${store}`
-    : `its MemoryStore, on one server: it has none for ${store}`;
+  const place = connector ? `${connector}, in the same ${store}` : "its MemoryStore, on one server";
   const answered = done === 2 * count ? `All ${done}` : `${done} of ${2 * count}`;
   return html`
       <section class="race" aria-labelledby="race">
