@@ -6,7 +6,7 @@ import { farmOf } from "../farm-header.ts";
 export const MEETING = "x-meeting";
 
 /** Milliseconds after which a click no longer waits for others. They may have failed. */
-const MAX_WAIT_MS = 10_000;
+const MAX_WAIT_MS = 30_000;
 
 interface Meeting {
   readonly present: Set<string>;
