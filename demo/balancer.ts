@@ -16,11 +16,13 @@ export interface Answer {
   readonly method: string;
   /** The server died before it answered, and the request went to another one. */
   readonly failed?: true;
+  /** The server answered that it can't serve the request now. */
+  readonly refused?: true;
 }
 
 export interface BalancerOptions {
-  /** The servers that are up, in the order of their numbers. Called for every request. */
-  targets(): readonly Target[];
+  /** The servers that may have the request, of those that are up, in the order of their numbers. */
+  targets(req: IncomingMessage): readonly Target[];
   /** Headers to add to every request. */
   headers(): Record<string, string>;
   onAnswer(answer: Answer): void;
@@ -40,10 +42,13 @@ export function balancer({ targets, headers, onAnswer, noServer }: BalancerOptio
   const serverOf = new WeakMap<IncomingMessage, number>();
   let last = 0;
 
-  proxy.on("proxyRes", (_, req) => onAnswer({ server: serverOf.get(req)!, method: req.method! }));
+  proxy.on("proxyRes", ({ statusCode }, req) => {
+    const answer = { server: serverOf.get(req)!, method: req.method! };
+    onAnswer(statusCode === 503 ? { ...answer, refused: true } : answer);
+  });
 
-  function next(tried: ReadonlySet<number>): Target | undefined {
-    const untried = targets().filter(({ number }) => !tried.has(number));
+  function next(req: IncomingMessage, tried: ReadonlySet<number>): Target | undefined {
+    const untried = targets(req).filter(({ number }) => !tried.has(number));
     const target = untried.find(({ number }) => number > last) ?? untried[0];
     if (target !== undefined) last = target.number;
     return target;
@@ -52,7 +57,7 @@ export function balancer({ targets, headers, onAnswer, noServer }: BalancerOptio
   return async function balance(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const body = await buffer(req); // all of it, so that it can be sent again
     const tried = new Set<number>();
-    for (let target = next(tried); target !== undefined; target = next(tried)) {
+    for (let target = next(req, tried); target !== undefined; target = next(req, tried)) {
       serverOf.set(req, target.number);
       tried.add(target.number);
       const chunks = body.length === 0 ? [] : [body];

@@ -1,11 +1,14 @@
-// The panel's buttons, and the events that update open pages.
+// The buttons of the panel and of the programme that act on the farm, and the events that update open pages.
 import { type Request, type Response, Router } from "express";
+import { meetings } from "./acts/meeting.ts";
+import { storeActs } from "./acts/programme.ts";
 import type { Fleet } from "./fleet.ts";
 import { panel } from "./panel.ts";
 import type { FarmState } from "./state.ts";
+import type { StoreControl } from "./store-control.ts";
 
-/** Runs in the farm's process: the shop cannot start or kill servers. */
-export function control(fleet: Fleet, state: () => FarmState) {
+/** Runs in the farm's process: the shop cannot start or kill anything. */
+export function control(fleet: Fleet, store: StoreControl, state: () => FarmState) {
   const router = Router();
   const listeners = new Set<Response>();
   let due: NodeJS.Timeout | undefined;
@@ -13,6 +16,29 @@ export function control(fleet: Fleet, state: () => FarmState) {
   router.use((req, res, next) => {
     if (isOwnPage(req)) next();
     else res.status(403).type("text").send("Only pages of this farm may do this.\n");
+  });
+
+  router.use("/meetings", meetings());
+
+  router.post("/servers/start", async (_, res) => {
+    await Promise.all(fleet.servers.map(({ number }) => fleet.start(number)));
+    res.redirect(303, "/");
+  });
+
+  router.post("/store/stop", async (_, res) => {
+    await store.stop();
+    res.redirect(303, "/");
+  });
+
+  router.post("/store/start", async (_, res) => {
+    await store.start();
+    res.redirect(303, "/");
+  });
+
+  router.post("/store/move", (_, res) => {
+    // It takes a while, and the shop stays open: the panel shows how far it is.
+    store.move().catch((error) => console.error(error));
+    res.redirect(303, "/");
   });
 
   router.post("/servers/:number/:action", async (req, res) => {
@@ -31,7 +57,9 @@ export function control(fleet: Fleet, state: () => FarmState) {
   });
 
   function event(): string {
-    return `data: ${panel(state()).markup.replaceAll("\n", " ")}\n\n`;
+    const now = state();
+    const parts = [panel(now), ...storeActs(now.store)];
+    return `data: ${parts.map(({ markup }) => markup.replaceAll("\n", " ")).join("")}\n\n`;
   }
 
   return {

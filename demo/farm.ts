@@ -5,12 +5,15 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { parseArgs } from "node:util";
 import express from "express";
+import { connectorOf } from "./acts/rival-stores.ts";
 import { type Answer, balancer } from "./balancer.ts";
+import { noServerPage } from "./closed.ts";
 import { control } from "./control.ts";
+import { farmHeader } from "./farm-header.ts";
 import { fleet } from "./fleet.ts";
-import { noServerPage } from "./page.ts";
 import type { FarmState } from "./state.ts";
-import { describeStore, environments, prepareStore } from "./stores.ts";
+import { storeControl } from "./store-control.ts";
+import { describeStore, environments } from "./stores.ts";
 
 const USAGE = `npm run demo -- [--port 3000] [--servers 3]
   [--store ${Object.keys(environments).join("|")}]
@@ -22,29 +25,37 @@ const wanted = readArguments();
 // Configuration files read the secret from the environment.
 const secret = process.env.SESSION_SECRET || randomBytes(32).toString("base64url");
 process.env.SESSION_SECRET = secret;
-const location = await prepareStore(wanted.store).catch(exitWith);
-const setup = {
-  location,
+// Cookies are shared by all ports of a host, so two farms side by side need different names.
+const cookie = `cloakroom-${randomBytes(3).toString("hex")}`;
+const store = await storeControl(wanted.store, {
   secret,
-  // Cookies are shared by all ports of a host, so two farms side by side need different names.
-  cookie: `cloakroom-${randomBytes(3).toString("hex")}`,
-};
+  async replaceServers() {
+    for (const { number } of farm.servers) await farm.replace(number);
+  },
+  onChange: () => panel.changed(),
+}).catch(exitWith);
 
 const answers: Answer[] = [];
+const setup = () => ({ location: store.location, secret, cookie });
 const farm = fleet(wanted.servers, setup, (server) => {
   panel.changed();
   if (server.state === "up") console.log(`  server ${server.number} is up, process ${server.pid}`);
   if (server.state === "down" && !stopping) console.log(`  server ${server.number} is down`);
 });
-const state = (): FarmState => ({ servers: farm.servers, answers });
-const panel = control(farm, state);
+const state = (): FarmState => ({ url, servers: farm.servers, store: store.state, answers });
+const panel = control(farm, store, state);
 
 const app = express().disable("x-powered-by");
 app.use("/farm", panel.router);
 app.use(
   balancer({
-    targets: () => farm.servers.filter((server) => server.state === "up"),
-    headers: () => ({ "x-farm": JSON.stringify(state()) }),
+    targets({ url }) {
+      const up = farm.servers.filter((server) => server.state === "up");
+      // A MemoryStore of express-session is in one process: it gets the same server each time.
+      const isAlone = url?.startsWith("/rival/") && connectorOf(store.location) === undefined;
+      return isAlone ? up.slice(0, 1) : up;
+    },
+    headers: () => farmHeader(state()),
     onAnswer(answer) {
       answers.push(answer);
       if (answers.length > SHOWN_ANSWERS) answers.shift();
@@ -59,12 +70,13 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(sign
 process.once("disconnect", stop); // the test that started this process has ended
 
 console.log("The demo is starting.");
-await Promise.all(farm.servers.map(({ number }) => farm.start(number))).catch(exitWith);
 const port = await listen(wanted.port);
+const url = `http://127.0.0.1:${port}`;
+await Promise.all(farm.servers.map(({ number }) => farm.start(number))).catch(exitWith);
 if (port !== wanted.port && wanted.port !== 0) console.log(`  port ${wanted.port} is in use: using ${port} instead`);
-const { name, where } = describeStore(location);
+const { name, where } = await describeStore(store.location);
 console.log(`  sessions: ${name}. ${where}`);
-console.log(`\n  http://127.0.0.1:${port}\n\nPress Ctrl-C to stop.`);
+console.log(`\n  ${url}\n\nPress Ctrl-C to stop.`);
 
 /** Listens on the port, or on the next one that is free, and resolves with it. */
 async function listen(port: number): Promise<number> {

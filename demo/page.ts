@@ -1,17 +1,23 @@
-// The pages of the shop.
+// The page of the shop.
 import type { ServerResponse } from "node:http";
-import type { Session } from "../src/index.ts";
+import type { Session, SessionInfo } from "../src/index.ts";
+import { deviceList, phoneFrame } from "./acts/phone-page.ts";
+import { programme } from "./acts/programme.ts";
+import type { Race } from "./acts/race.ts";
+import { raceResult } from "./acts/race-page.ts";
 import { type Html, html } from "./html.ts";
-import { send } from "./layout.ts";
+import { send, title } from "./layout.ts";
 import { colour, panel } from "./panel.ts";
 import type { FarmState, Guest, Hung } from "./state.ts";
+import type { StoreDescription } from "./stores.ts";
 import { type Ware, wares } from "./wares.ts";
 
 /** The server and the store that the shop's pages name. */
 export interface About {
   readonly server: number;
-  /** The store's name, where it keeps sessions, and a warning about that. */
-  readonly store: { readonly name: string; readonly where: string; readonly warning?: string | undefined };
+  readonly store: StoreDescription;
+  /** The package by which express-session uses the same store. Undefined: it has none. */
+  readonly rival: string | undefined;
 }
 
 export interface View {
@@ -20,57 +26,44 @@ export interface View {
   /** The request's ticket opens no session here. */
   readonly isTicketUnknown: boolean;
   readonly note: string | undefined;
+  /** What became of parallel clicks, if there were some just now. */
+  readonly race: Race | undefined;
   /** A free hanger for each ware. */
   readonly hangers: readonly string[];
+  /** The session of the guest's phone. Undefined: it has no ticket. */
+  readonly phone: Session<Guest> | undefined;
+  /** The sessions of the guest who is signed in. */
+  readonly devices: readonly SessionInfo<Guest>[];
   readonly farm: FarmState | undefined;
 }
 
 export function shopPage(res: ServerResponse, view: View): void {
-  const { server, store } = view.about;
+  const { about, farm, isTicketUnknown, note, phone, race } = view;
+  const { server, store } = about;
   const answered = html`<span class="disc" aria-hidden="true">${server}</span> Server ${server} made this page`;
-  const warning = store.warning && html`<p class="warning"><strong>On purpose:</strong> ${store.warning}</p>`;
-  const note = view.note && html`<p class="note" role="status">${view.note}</p>`;
+  const hasPhone = phone?.isNew === false;
   const body = html`
 <body data-colour="${colour(server)}" data-answered-by="${server}">
-  ${counter(answered, view.farm && withAnswer(view.farm, server))}
-  ${warning}
+  ${title(answered)}
+  ${farm && panel(withAnswer(farm, server))}
   <main>
+    ${store.warning && html`<p class="warning"><strong>On purpose:</strong> ${store.warning}</p>`}
+    ${note && html`<p class="note" role="status">${note}</p>`}
+    ${farm && !store.warning && !isTicketUnknown && programme({ store: farm.store, hasPhone })}
+    ${race && raceResult(race, store.name, about.rival)}
     <div class="floor">
-      ${note}
       ${rail(view)}
       ${goods(view.hangers)}
     </div>
-    <aside>
+    <div class="side">
       ${ticket(view)}
-      ${view.guest.has("name") ? signOut : signIn}
+      ${view.guest.has("name") ? signedIn(view) : signIn}
+      ${phone && phoneFrame(phone, view.hangers.at(-1)!)}
       <p class="small">The session's id is public. The ticket that opens the session is in a cookie that scripts cannot read.</p>
-    </aside>
+    </div>
   </main>
 </body>`;
   send(res, 200, body);
-}
-
-/** The page of the load balancer when no server is up. */
-export function noServerPage(res: ServerResponse, farm: FarmState): void {
-  const body = html`<body>${counter(html`No server is up: restart one`, farm)}</body>`;
-  send(res, 503, body);
-}
-
-function counter(answered: Html, farm: FarmState | undefined): Html {
-  return html`
-  <header class="counter">
-    <div class="title">
-      <svg class="logo" viewBox="0 0 64 48" aria-hidden="true">
-        <path d="M32 20v-3a7 7 0 1 1 7-7M32 20 60 40c3 2 2 6-2 6H6c-4 0-5-4-2-6Z" />
-      </svg>
-      <div>
-        <h1>The Cloakroom</h1>
-        <p>Each click goes to the next server. Kill one and keep shopping.</p>
-      </div>
-      <form class="answered" action="/">${answered} <button id="again">Ask again</button></form>
-    </div>
-    ${farm && html`<section id="panel" aria-label="Behind the counter">${panel(farm)}</section>`}
-  </header>`;
 }
 
 /** Adds this page's answer: the farm's state is from before the request. */
@@ -84,7 +77,7 @@ function rail({ about, guest, isTicketUnknown }: View): Html {
   const count = rail.length === 1 ? "1 thing" : `${rail.length} things`;
   const empty = isTicketUnknown ? `Server ${about.server} has nothing of yours.` : "Hang something up.";
   return html`
-      <section aria-labelledby="rail">
+      <section class="stand" aria-labelledby="rail">
         <header>
           <h2 id="rail">Your rail</h2>
           ${rail.length > 0 && html`<p class="count">${count}, <strong>€${total}</strong></p>`}
@@ -109,7 +102,6 @@ function goods(hangers: readonly string[]): Html {
       <section aria-labelledby="goods">
         <header>
           <h2 id="goods">For sale</h2>
-          <button id="rush" type="button">One of each, in parallel</button>
         </header>
         <ul class="goods">${Object.entries(wares).map(([name, ware], i) => good(name, ware, hangers[i]!))}</ul>
       </section>`;
@@ -154,7 +146,7 @@ function facts(guest: Session<Guest>): Html {
         <dl>
           <dt>Session</dt><dd><code id="session-id">${guest.id}</code></dd>
           <dt>Visits</dt><dd id="visits">${visits}</dd>
-          <dt>Ends</dt><dd><time datetime="${ends.toISOString()}">in ${minutes} minutes</time>, if you do nothing</dd>
+          <dt>Ends</dt><dd><time datetime="${ends.toISOString()}" data-counts-down>in ${minutes} minutes</time>, if you do nothing</dd>
           <dt>Guest</dt><dd id="guest">${name}</dd>
         </dl>`;
 }
@@ -173,8 +165,13 @@ const signIn = html`
         <p class="small">You get a new ticket and keep your things. The old ticket stops working immediately.</p>
       </form>`;
 
-const signOut = html`
-      <form class="sign" method="post" action="/sign-out">
-        <button id="sign-out">Sign out</button>
-        <p class="small">Ends the session and empties the rail, on every server immediately.</p>
-      </form>`;
+function signedIn({ devices, guest }: View): Html {
+  return html`
+      <div class="sign">
+        ${deviceList(devices, guest.id)}
+        <form method="post" action="/sign-out">
+          <button id="sign-out">Sign out</button>
+          <p class="small">Ends this session and empties the rail, on every server immediately.</p>
+        </form>
+      </div>`;
+}

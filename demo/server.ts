@@ -1,8 +1,13 @@
 // One server of the farm: a process that keeps no state of its own.
+import { once } from "node:events";
+import { flushCompileCache } from "node:module";
 import type { AddressInfo } from "node:net";
-import { createSessions, type SessionsOptions } from "../src/index.ts";
+import express from "express";
+import { createSessions, type Sessions, type SessionsOptions } from "../src/index.ts";
+import { rival } from "./acts/rival.ts";
+import { connectorOf } from "./acts/rival-stores.ts";
 import { shop } from "./shop.ts";
-import { type Guest, newGuest } from "./state.ts";
+import { APPLICATION, type Guest, newGuest } from "./state.ts";
 import { describeStore, openStore, type StoreLocation } from "./stores.ts";
 
 /** A server's settings, which the farm passes in an environment variable. */
@@ -19,27 +24,41 @@ export interface Ready {
 }
 
 const { number, location, secret, cookie }: Setup = JSON.parse(process.env.CLOAKROOM_SERVER!);
-const options = await openStore(location);
 
-const sessions = createSessions<Guest>({
-  secret,
-  idleTimeout: "20m",
-  absoluteTimeout: "8h",
-  ...(options as SessionsOptions<Guest>),
-  cookie: { secure: "auto", ...options.cookie, name: cookie },
-  initial: newGuest,
-});
+/** Sessions in the farm's store whose ticket is in this cookie. */
+async function sessionsIn(name: string): Promise<Sessions<Guest>> {
+  const options = await openStore(location);
+  return createSessions<Guest>({
+    secret,
+    application: APPLICATION,
+    idleTimeout: "20m",
+    absoluteTimeout: "8h",
+    ...(options as SessionsOptions<Guest>),
+    cookie: { secure: "auto", ...options.cookie, name },
+    initial: newGuest,
+  });
+}
 
-const about = { server: number, store: describeStore(location) };
-const server = shop(sessions, { about, cookie }).listen(0, "127.0.0.1", () => {
+const phoneCookie = `${cookie}-phone`;
+const [sessions, phoneSessions] = [await sessionsIn(cookie), await sessionsIn(phoneCookie)];
+const connector = connectorOf(location);
+const about = { server: number, store: await describeStore(location), rival: connector?.name };
+
+const app = express().disable("x-powered-by");
+app.use("/rival", rival(await connector?.open(), { secret, cookie }));
+app.use(shop(sessions, { about, cookie, phones: { sessions: phoneSessions, cookie: phoneCookie } }));
+const server = app.listen(0, "127.0.0.1", () => {
   const { port } = server.address() as AddressInfo;
   process.send!({ port } satisfies Ready, () => {}); // fails only if the farm has ended
+  flushCompileCache(); // a server that is killed does not write it at its end
 });
 
+/** Finishes the requests that have begun, and ends. */
 async function close(): Promise<void> {
+  const closed = once(server, "close");
   server.close();
-  server.closeAllConnections();
-  await sessions.close();
+  await closed;
+  await Promise.all([sessions.close(), phoneSessions.close()]);
   process.exit();
 }
 

@@ -3,20 +3,45 @@
 
 document.documentElement.classList.add("live");
 
+const RETRY_MS = 1000;
+const ROWS = [".servers", ".acts", ".rail"];
 let latest = 0;
 
 /** Shows a page in place of this one, unless there was a later click. */
 async function show(request) {
   const click = ++latest;
-  const response = await request;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  if (click === latest) replace(document.body, page.body);
+  const page = await pageOf(request);
+  if (click === latest) showPage(page);
 }
 
-/** Replaces `old` by `next` and keeps the focus. */
+async function pageOf(request) {
+  const response = await request;
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+function showPage(page) {
+  const hung = new Set(hangers(document));
+  replace(document.body, page.body);
+  for (const hanger of hangers(document)) if (!hung.has(hanger)) swing(hanger);
+}
+
+function hangers(page) {
+  return [...page.querySelectorAll(".rail [data-hanger]")].map(({ dataset }) => dataset.hanger);
+}
+
+function swing(hanger) {
+  const thing = document.querySelector(`[data-hanger="${hanger}"]`);
+  thing.classList.add("new");
+  const rail = thing.parentElement;
+  rail.scrollLeft = rail.scrollWidth;
+}
+
+/** Replaces `old` by `next`, and keeps the focus and how far rows are scrolled. */
 function replace(old, next) {
   const focused = document.activeElement?.id;
+  const scrolled = ROWS.map((row) => [row, document.querySelector(row)?.scrollLeft ?? 0]);
   old.replaceWith(next);
+  for (const [row, left] of scrolled) document.querySelector(row)?.scrollTo({ left });
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   tick();
 }
@@ -29,36 +54,41 @@ function send(form) {
   return fetch(form.action, { method: "POST", body: new URLSearchParams(fields) });
 }
 
-/** Sends parallel requests to different servers, which all write to one session. */
-async function rush() {
-  await Promise.all([...document.querySelectorAll(".goods form")].map(send));
-  return fetch("/");
-}
-
 document.addEventListener("submit", (event) => {
   event.preventDefault();
   show(send(event.target)).catch(() => event.target.submit());
 });
 
-document.addEventListener("click", ({ target }) => {
-  if (target.id === "rush") show(rush());
+new EventSource("/farm/events").addEventListener("message", ({ data }) => {
+  const parts = document.createElement("template");
+  parts.innerHTML = data;
+  for (const next of [...parts.content.children]) {
+    const old = document.getElementById(next.id);
+    if (old) replace(old, next);
+  }
 });
 
-new EventSource("/farm/events").addEventListener("message", ({ data }) => {
-  const panel = document.getElementById("panel");
-  const next = panel?.cloneNode();
-  if (!next) return;
-  next.innerHTML = data;
-  replace(panel, next);
-});
+/** A shop that is closed asks again, and shows what it gets once the shop is open. */
+async function askAgain() {
+  const click = latest;
+  const page = await pageOf(fetch("/"));
+  if (click === latest && !isShut(page)) showPage(page);
+}
+
+function isShut({ body }) {
+  return "shut" in body.dataset;
+}
 
 /** Shows the time until the session ends. */
 function tick() {
-  for (const time of document.querySelectorAll("time")) {
+  for (const time of document.querySelectorAll("time[data-counts-down]")) {
     const seconds = Math.max(0, Math.round((Date.parse(time.dateTime) - Date.now()) / 1000));
     time.textContent = `in ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   }
 }
 
 setInterval(tick, 1000);
+setInterval(() => {
+  if (isShut(document)) askAgain().catch(() => {});
+}, RETRY_MS);
 tick();
