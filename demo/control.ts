@@ -1,8 +1,9 @@
 // The buttons of the panel and of the programme that act on the farm, and the events that update open pages.
-import { type Request, type Response, Router } from "express";
+import { type Response, Router } from "express";
 import { meetings } from "./acts/meeting.ts";
 import { storeActs } from "./acts/programme.ts";
 import type { Fleet } from "./fleet.ts";
+import { isOwnPage } from "./own-page.ts";
 import { panel } from "./panel.ts";
 import type { FarmState } from "./state.ts";
 import type { StoreControl } from "./store-control.ts";
@@ -73,9 +74,4 @@ export function control(fleet: Fleet, store: StoreControl, state: () => FarmStat
       }, 20);
     },
   };
-}
-
-/** Any site can post a form to this address, and any host name can point to it. */
-function isOwnPage({ hostname, headers: { origin, host } }: Request): boolean {
-  return ["localhost", "127.0.0.1"].includes(hostname) && (origin === undefined || origin === `http://${host}`);
 }

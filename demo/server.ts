@@ -6,6 +6,7 @@ import express from "express";
 import { createSessions, type Sessions, type SessionsOptions } from "../src/index.ts";
 import { rival } from "./acts/rival.ts";
 import { connectorOf } from "./acts/rival-stores.ts";
+import { shopConsole } from "./console.ts";
 import { shop } from "./shop.ts";
 import { APPLICATION, type Guest, newGuest } from "./state.ts";
 import { describeStore, openStore, type StoreLocation } from "./stores.ts";
@@ -46,6 +47,8 @@ const about = { server: number, store: await describeStore(location), rival: con
 
 const app = express().disable("x-powered-by");
 app.use("/rival", rival(await connector?.open(), { secret, cookie }));
+const shownConsole = shopConsole(sessions, number);
+app.use("/console", shownConsole.node);
 app.use(shop(sessions, { about, cookie, phones: { sessions: phoneSessions, cookie: phoneCookie } }));
 const server = app.listen(0, "127.0.0.1", () => {
   const { port } = server.address() as AddressInfo;
@@ -57,6 +60,7 @@ const server = app.listen(0, "127.0.0.1", () => {
 async function close(): Promise<void> {
   const closed = once(server, "close");
   server.close();
+  await shownConsole.close(); // its streams have no end of their own
   await closed;
   await Promise.all([sessions.close(), phoneSessions.close()]);
   process.exit();

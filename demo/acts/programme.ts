@@ -17,6 +17,7 @@ export function programme({ store, hasPhone }: ProgrammeView): Html {
           ${raceAct}
           ${hasPhone ? everywhereAct : phoneAct}
           ${storeActs(store)}
+          ${consoleAct}
         </ol>
       </section>`;
 }
@@ -45,6 +46,13 @@ const everywhereAct = act(
   "Log out everywhere",
   html`Ends every session of this guest, on each server and device, immediately.`,
   html`<form method="post" action="/sign-out-everywhere"><button id="sign-out-everywhere">Log out everywhere</button></form>`,
+);
+
+const consoleAct = act(
+  "console",
+  "The console",
+  html`What all servers do, live, and the sessions of each guest. Kill a server and look.`,
+  html`<a id="open-console" class="button" href="/console/" target="_blank">Open the console</a>`,
 );
 
 function outageAct({ name, state, canStop, move }: StoreState): Html {

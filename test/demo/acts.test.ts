@@ -1,5 +1,7 @@
 // Tests of the demo's acts in a browser, on real stores.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
 import { describe, test } from "node:test";
 import { click } from "../../demo/drive.ts";
 import { demoVisits, seen, waresIn } from "./visits.ts";
@@ -128,6 +130,30 @@ for (const { store, rival, canStop, next } of stores) {
     });
   });
 }
+
+describe("the console beside the shop", () => {
+  openBefore("--store", "redis");
+
+  test("shows the servers, and one that is killed", async () => {
+    const page = await visit();
+    await click(page, "#hang-coat");
+    const [console] = await Promise.all([page.context().waitForEvent("page"), page.click("#open-console")]);
+    console.setDefaultTimeout(60_000);
+    for (const server of [1, 2, 3]) await console.waitForSelector(`text=server ${server}`);
+    await click(page, "#kill-2");
+    await click(page, "#hang-hat");
+    assert.deepEqual((await seen(page)).rail, ["coat", "hat"]);
+    await console.waitForSelector("text=/late|lost/");
+  });
+
+  test("is not there for a name of another site", async () => {
+    const { hostname, port } = new URL(url());
+    const answer = get({ hostname, port, path: "/console/", headers: { host: "elsewhere.example" } });
+    const [response] = (await once(answer, "response")) as [IncomingMessage];
+    response.resume();
+    assert.equal(response.statusCode, 403);
+  });
+});
 
 describe("the acts without scripts", () => {
   openBefore("--store", "redis");
