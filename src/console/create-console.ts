@@ -50,17 +50,29 @@ export function createConsole<Data extends object>(sessions: Sessions<Data>, set
   let isClosed = false;
 
   async function answer(request: ConsoleRequest): Promise<Answer> {
-    const [place, name] = placeOf(request.path);
-    const isPage = place === "page" || place === "mount";
+    const place = placeOf(request.path);
+    const refusal = await refusalOf(request, place);
+    if (refusal !== undefined) return refusal;
     try {
-      if (!(await isAllowed(request))) {
-        if (isPage) return notice(403, "Not allowed", "You may not see this console.");
-        return failure(403, "You may not see this console.");
-      }
+      return await serve(request, place);
+    } catch (error) {
+      return answerTo(error);
+    }
+  }
+
+  /** Undefined: whoever sends the request may see the console. */
+  async function refusalOf(request: ConsoleRequest, [place]: Place): Promise<Answer | undefined> {
+    try {
+      if (await isAllowed(request)) return undefined;
     } catch (error) {
       process.emitWarning(`coatcheck: authorize() of the console failed: ${reasonOf(error)}`);
       return failure(500, "The permission could not be checked. The server's log says why.");
     }
+    if (place === "page" || place === "mount") return notice(403, "Not allowed", "You may not see this console.");
+    return failure(403, "You may not see this console.");
+  }
+
+  async function serve(request: ConsoleRequest, [place, name]: Place): Promise<Answer> {
     const allow = place === "find" || place === "end" ? "POST" : "GET, HEAD";
     if (!allow.split(", ").includes(request.method)) return notAllowed(allow);
     switch (place) {
@@ -73,19 +85,10 @@ export function createConsole<Data extends object>(sessions: Sessions<Data>, set
         return assetNamed(BUILT, name, header(request, "if-none-match"));
       case "live":
         return events((gone) => live(request, gone));
-      default:
-        return post(place, request);
-    }
-  }
-
-  async function post(place: "find" | "end", request: ConsoleRequest): Promise<Answer> {
-    const forgery = forgeryIn(request);
-    if (forgery !== undefined) return failure(403, forgery);
-    try {
-      const body = await request.json();
-      return json(200, await (place === "find" ? find(sessions, internals, body) : end(sessions, body)));
-    } catch (error) {
-      return answerTo(error);
+      case "find":
+        return forgeryIn(request) ?? json(200, await find(sessions, internals, await request.json()));
+      case "end":
+        return forgeryIn(request) ?? json(200, await end(sessions, await request.json()));
     }
   }
 

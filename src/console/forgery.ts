@@ -1,15 +1,22 @@
 // Refuses requests that a page of another site may have sent in the name of an administrator.
 
 import { isOfHost } from "../request/csrf.ts";
+import { type Answer, failure } from "./answer.ts";
 import { type ConsoleRequest, header } from "./request.ts";
 
 const OWN_HEADER = "x-coatcheck-console";
 
+/** The answer to a request that is refused, or undefined. */
+export function forgeryIn(request: ConsoleRequest): Answer | undefined {
+  const reason = reasonIn(request);
+  return reason === undefined ? undefined : failure(403, reason);
+}
+
 /**
- * Why the request is refused, or undefined. A page of another site can't send JSON, nor a header of its own, without being
+ * A page of another site can't send JSON, nor a header of its own, without being
  * allowed to: nobody allows it. The browser says beside that where the request comes from.
  */
-export function forgeryIn(request: ConsoleRequest): string | undefined {
+function reasonIn(request: ConsoleRequest): string | undefined {
   if (!/^application\/json\s*(;|$)/i.test(header(request, "content-type") ?? "")) {
     return "The request needs the content type application/json.";
   }

@@ -34,10 +34,14 @@ async function start(t: TestContext, args: string[] = []) {
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (data) => (stdout += data));
   child.stderr.on("data", (data) => (stderr += data));
-  await waitFor("the address", () => {
-    assert.equal(child.exitCode, null, stderr);
-    return stdout.includes("\n");
-  });
+  await waitFor(
+    "the address",
+    () => {
+      assert.equal(child.exitCode, null, stderr);
+      return stdout.includes("\n");
+    },
+    120_000,
+  );
   const url = new URL(/http:\S+/.exec(stdout)![0]);
   const stop = async () => {
     child.kill("SIGTERM");
@@ -92,6 +96,7 @@ describe("coatcheck console", () => {
     }
     const ask = await enter({ url, origin });
     assert.notEqual((await ask("")).status, 403);
+    for (const path of ["//", "/?token=", "/?token=%", "http://[", "*"]) assert.equal(await statusFor(url, url.host, path), 403, path); // biome-ignore format: one line
     for (const host of [
       "evil.example",
       `evil.example:${url.port}`,
@@ -113,8 +118,8 @@ describe("coatcheck console", () => {
 });
 
 /** The status of a request without a cookie under this name of the host. */
-async function statusFor(url: URL, host: string): Promise<number> {
-  const sent = request({ host: url.hostname, port: url.port, path: "/", headers: { host }, agent: false }).end();
+async function statusFor(url: URL, host: string, path = "/"): Promise<number> {
+  const sent = request({ host: url.hostname, port: url.port, path, headers: { host }, agent: false }).end();
   const [answer] = await once(sent, "response");
   answer.resume();
   return answer.statusCode;

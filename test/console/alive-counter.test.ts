@@ -47,8 +47,10 @@ function consoles(t: TestContext, count: number, took = 0) {
 describe("a count", () => {
   test("is made by one console of several", async (t) => {
     const { look, counts, time } = consoles(t, 5);
-    assert.equal((await look()).count, 1);
-    time.now += 9_999;
+    const { count, countedAt, took } = await look();
+    assert.equal(count, 1);
+    // On a machine that is busy, a walk through nothing takes long, too.
+    time.now = countedAt + Math.max(10_000, 100 * took) - 1;
     await look();
     assert.equal(counts(), 1);
     time.now += 2;

@@ -108,16 +108,20 @@ async function start(t: TestContext, cwd: string): Promise<string> {
   // Some frameworks listen on the addresses of one protocol alone.
   const addresses = [`http://127.0.0.1:${port}/`, `http://[::1]:${port}/`];
   let found: string | undefined;
-  await waitFor("the server", async () => {
-    assert.equal(child.exitCode, null, output);
-    for (const address of addresses) {
-      const isThere = await fetch(`${address}console`, { redirect: "manual" }).then(
-        () => true,
-        () => false,
-      );
-      if (isThere) found = address;
-    }
-    return found !== undefined;
-  });
+  await waitFor(
+    "the server",
+    async () => {
+      assert.equal(child.exitCode, null, output);
+      for (const address of addresses) {
+        const isThere = await fetch(`${address}console`, { redirect: "manual" }).then(
+          () => true,
+          () => false,
+        );
+        if (isThere) found = address;
+      }
+      return found !== undefined;
+    },
+    120_000,
+  );
   return found!;
 }

@@ -45,7 +45,7 @@ if (import.meta.main) {
         break;
       case "/close-the-console":
         isOpen = false;
-        break;
+        return res.end(name);
       default:
         res.statusCode = 404;
     }

@@ -42,7 +42,7 @@ export class Viewer {
   }
 
   /** The first state from now on, or the present one, that fits. */
-  async until(what: string, fits: (state: ConsoleState) => boolean, timeout = 60_000): Promise<ConsoleState> {
+  async until(what: string, fits: (state: ConsoleState) => boolean, timeout = 120_000): Promise<ConsoleState> {
     const end = Date.now() + timeout;
     for (;;) {
       const state = this.states.at(-1);

@@ -78,10 +78,8 @@ class Door {
     return (req, res) => {
       // A page of another site may have its name lead to this machine (DNS rebinding).
       if (!isLoopback(hostnameOf(req))) return res.writeHead(421).end("This is no address of the console.\n");
-      const { pathname, searchParams } = new URL(req.url ?? "/", "http://console");
-      const token = searchParams.get("token");
-      if (pathname !== "/" || token === null) return handle(req, res);
-      if (this.#wasUsed || !isSame(token, this.token)) return handle(req, res);
+      const [, token] = /^\/\?token=([\w-]+)$/.exec(req.url ?? "") ?? [];
+      if (token === undefined || this.#wasUsed || !isSame(token, this.token)) return handle(req, res);
       this.#wasUsed = true;
       // The token stays neither in the history nor in a log.
       return res
