@@ -92,7 +92,7 @@ export interface RecordView extends SessionView {
     key: string;
     /** The hashed owner, as the store has it. */
     owner?: string;
-    /** The first bytes of the value, in hexadecimal. Undefined: values are not encrypted, so they are not shown. */
+    /** The first bytes of the value, in hexadecimal. Undefined: it is not encrypted, so it is not shown. */
     bytes?: string;
   };
 }

@@ -4,6 +4,7 @@ import { isKey } from "../cookies/ticket.ts";
 import { CapabilityError, reasonOf, StoreError } from "../errors.ts";
 import type { Sessions } from "../index.ts";
 import type { Internals } from "../management/internals.ts";
+import { isSealed } from "../records/cipher.ts";
 import { readFresh } from "../store.ts";
 import { type Answer, failure } from "./answer.ts";
 import type { Ended, Found, SessionView } from "./protocol.ts";
@@ -44,7 +45,7 @@ async function findOwned(sessions: AnySessions, owner: string): Promise<Found> {
   return found.length === 0 ? { none: true } : { sessions: found, more: false };
 }
 
-async function findOne(sessions: AnySessions, { store, encryption }: Internals, id: string): Promise<Found> {
+async function findOne(sessions: AnySessions, { store }: Internals, id: string): Promise<Found> {
   const stored = store.inCookie ? undefined : await readFresh(store, id);
   const session = stored && (await sessions.find(id));
   if (stored === undefined || session === undefined) return { none: true };
@@ -52,7 +53,8 @@ async function findOne(sessions: AnySessions, { store, encryption }: Internals, 
   const stranger = {
     key: id,
     ...(owner !== undefined && { owner }),
-    ...(encryption !== "off" && { bytes: Buffer.from(value.subarray(0, SHOWN_BYTES)).toString("hex") }),
+    // It may be older than the encryption that is chosen now.
+    ...(isSealed(value) && { bytes: Buffer.from(value.subarray(0, SHOWN_BYTES)).toString("hex") }),
   };
   return { record: { ...viewOf(session), size: value.length, stranger } };
 }

@@ -2,14 +2,13 @@
 
 import { OptionError } from "../errors.ts";
 import type { Events } from "../events.ts";
-import type { Cipher, Encryption } from "../records/cipher.ts";
+import type { Cipher } from "../records/cipher.ts";
 import type { ExpiryLimits } from "../records/expiry.ts";
 import type { StoreClock } from "../resilience/store-clock.ts";
 import type { SessionStore } from "../store.ts";
 
 export interface Internals extends ExpiryLimits {
   readonly application: string;
-  readonly encryption: Encryption;
   /** With time limits and a circuit breaker. */
   readonly store: SessionStore;
   readonly events: Events;

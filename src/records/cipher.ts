@@ -50,6 +50,13 @@ const FORMATS = {
 const TEXT_AT = 5;
 const ADDED = { "aes-256-gcm": AES_BYTES, "xchacha20-poly1305": XCHACHA_BYTES };
 
+const ALL_FORMATS = Object.values(FORMATS).flatMap((formats) => Object.values(formats));
+
+/** Whether these bytes are a record that is sealed, by whichever encryption. One that is not has its values in the clear. */
+export function isSealed(bytes: Uint8Array): boolean {
+  return bytes.length >= TEXT_AT && ALL_FORMATS.includes(bytes[0]!);
+}
+
 /** How much longer a sealed record is. */
 export function sealBytes(algorithm: CipherName = DEFAULT_CIPHER): number {
   return TEXT_AT + ADDED[algorithm];

@@ -522,6 +522,19 @@ describe("nothing secret", () => {
       assert.deepEqual([keys, owner], encryption === "ticket" ? [undefined, undefined] : [["n"], "ann"]);
     }
   });
+
+  test("values from before encryption was turned on are not shown either", async (t) => {
+    for (const encryption of ["server", "ticket"] as const) {
+      const store = { ...watched(), close: async () => {} };
+      const before = setUp({ encryption: "off" }, store);
+      t.after(() => before.sessions.close());
+      const { id } = await (await login(before.sessions, "ann", { card: "a-known-value" })).open("readonly");
+      const { ask } = start(t, {}, { encryption }, store);
+      const { record } = (await (await send(ask, "find", { id })).json()) as FoundOne;
+      assert.match(Buffer.from(store.rows.get(id)!).toString("latin1"), /a-known-value/);
+      assert.equal(record.stranger.bytes, undefined, encryption);
+    }
+  });
 });
 
 describe("the stream", () => {
