@@ -48,7 +48,10 @@ export class Totals {
       source.on("unreadable", () => counts.unreadable++),
       source.on("storeError", () => counts.storeErrors++),
       source.on("storeDown", () => this.#down++),
-      source.on("storeUp", () => this.#down--),
+      source.on("storeUp", () => {
+        // One that was open before the counting began was not counted.
+        if (this.#down > 0) this.#down--;
+      }),
       onChannel("open", () => counts.requests++),
       onChannel("storeCall", ({ duration }) => {
         counts.storeCalls++;

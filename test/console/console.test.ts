@@ -565,6 +565,31 @@ describe("the stream", () => {
     );
   });
 
+  test("says that a server reaches the store again, also if it began to report while the store was down", async (t) => {
+    const { sessions, store } = setUp();
+    t.after(() => sessions.close());
+    let isDown = false;
+    sessions.on("storeDown", () => (isDown = true));
+    sessions.on("storeUp", () => (isDown = false));
+    const askUntil = async (wanted: boolean) => {
+      for (; isDown !== wanted; await sleep(5)) await sessions.health();
+    };
+    store.before = () => {
+      throw new StoreError("coatcheck: the store is down");
+    };
+    await askUntil(true);
+    const web = webConsole(sessions, { authorize: () => true });
+    store.before = undefined;
+    await askUntil(false);
+    const viewer = await Viewer.open((_, init) => web.fetch(new Request(`${ORIGIN}/live`, init)));
+    const { servers } = await viewer.until("the store", (state) => state.store.status === "up");
+    viewer.leave();
+    assert.deepEqual(
+      servers.map(({ storeUp }) => storeUp),
+      [true],
+    );
+  });
+
   test("is the same for several viewers, and costs nothing once they have left", async (t) => {
     const { web, store } = start(t);
     const ask = await serve(t, web.node);
