@@ -11,7 +11,7 @@ import { createSessions } from "../../src/index.ts";
 import { file } from "../../src/stores/file/index.ts";
 import { type Ask, at, send, Viewer } from "../console/viewer.ts";
 import { tempDir, waitFor } from "../servers/process.ts";
-import { beginSessions, coatcheck, program, SECRET } from "./cli.ts";
+import { beginSessions, coatcheck, coatcheckHere, program, SECRET } from "./cli.ts";
 
 const cwd = tempDir("cli-console");
 const path = join(cwd, "sessions");
@@ -107,6 +107,14 @@ describe("coatcheck console", () => {
     }
     for (const host of [url.host, `localhost:${url.port}`, "localhost:8080", "[::1]:8080"]) {
       assert.equal(await statusFor(url, host), 403, host);
+    }
+  });
+
+  test("serves this machine alone", async () => {
+    for (const host of ["", "0.0.0.0", "::", "shop.example"]) {
+      const { code, stderr } = await coatcheckHere(["console", "--store", `file:${path}`, "--host", host]);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /--host is ".*": the command serves this machine alone/);
     }
   });
 

@@ -31,7 +31,8 @@ export function addConsole(program: Command, output: Output): void {
       if (!Number.isInteger(port) || port < 0 || port > 65_535) {
         throw new CliError(`--port is "${flags.port}": give a number from 0 to 65535.`, USAGE_ERROR);
       }
-      if (!isLoopback(flags.host)) {
+      // An empty host is every address of this machine.
+      if (flags.host === "" || !isLoopback(flags.host)) {
         throw new CliError(
           `--host is "${flags.host}": the command serves this machine alone. For others, mount coatcheck/console in an application, or use a tunnel of ssh.`,
           USAGE_ERROR,
