@@ -11,7 +11,8 @@ export function nodeHandler({ answer }: ConsoleCore): (req: IncomingMessage, res
     const gone = new AbortController();
     res.once("close", () => gone.abort());
     const { status, headers, body, stream } = await answer(ofNode(req));
-    if (gone.signal.aborted) return;
+    // The client has left, or something else has answered it meanwhile, such as a time limit or `authorize`.
+    if (gone.signal.aborted || res.headersSent) return;
     res.writeHead(status, headers);
     if (stream === undefined || req.method === "HEAD") {
       res.end(body);

@@ -41,10 +41,10 @@ export function ofNode(req: IncomingMessage): ConsoleRequest {
     method: req.method ?? "GET",
     ...split(originalUrl),
     async json() {
-      // What a body parser has left of it.
+      // A body parser that has passed the request over may have left an empty object all the same.
+      if (!req.readableDidRead && !req.readableEnded) return parsed(await collected(req));
       if (typeof body === "object" && body !== null) return body;
-      if (req.readableEnded) throw wasRead();
-      return parsed(await collected(req));
+      throw wasRead();
     },
   };
 }
@@ -77,11 +77,12 @@ function split(url: string): { path: string; search: string } {
 async function collected(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
+  // To its end: Node breaks the connection of a request that is left half read, and the answer may be lost with it.
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new BodyError(413, `The body has more than ${MAX_BODY_BYTES} bytes.`);
-    chunks.push(chunk);
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
   }
+  if (size > MAX_BODY_BYTES) throw new BodyError(413, `The body has more than ${MAX_BODY_BYTES} bytes.`);
   return Buffer.concat(chunks).toString();
 }
 

@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Request as ExpressRequest } from "express";
+import express4 from "express4";
 import { createConsole } from "../../src/console/create-console.ts";
 import { fetchHandler } from "../../src/console/fetch-handler.ts";
 import { type ConsoleOptions, console as webConsole } from "../../src/console/index.ts";
@@ -179,6 +180,26 @@ describe("authorize", () => {
 });
 
 describe("answers", () => {
+  test("a request that has got its answer from elsewhere gets no other one", async (t) => {
+    let response: ServerResponse | undefined;
+    const { web } = start(t, {
+      authorize() {
+        response!.writeHead(302, { location: "/login" }).flushHeaders();
+        return false;
+      },
+    });
+    let handled: Promise<void> | undefined;
+    const ask = await serve(t, (req, res) => {
+      response = res;
+      handled = web.node(req, res);
+      return handled.catch(() => {});
+    });
+    const answer = await ask("");
+    assert.equal(answer.status, 302);
+    await handled;
+    response!.end();
+  });
+
   test("the mount without its slash leads to it, by a relative address", async (t) => {
     const { web } = start(t);
     for (const [path, location] of [
@@ -384,6 +405,23 @@ describe("the body", () => {
     const read = new Request(`${ORIGIN}/find`, { method: "POST", body: "{}", headers: SENT_BY_PAGE });
     await read.text();
     assert.equal((await web.fetch(read)).status, 400);
+  });
+
+  test("is read where a body parser has passed it over, and left an empty object", async (t) => {
+    const { web } = start(t);
+    const app = express4().use(express4.urlencoded({ extended: false }), web.node);
+    assert.deepEqual(await json(await send(await serve(t, app as never), "find", { owner: "ann" })), [200, { none: true }]); // biome-ignore format: one line
+  });
+
+  test("is taken to its end although it is too large, so that the connection stays", async (t) => {
+    const { web } = start(t);
+    let received: IncomingMessage | undefined;
+    const ask = await serve(t, (req, res) => {
+      received = req;
+      return web.node(req, res);
+    });
+    assert.equal((await send(ask, "find", { owner: "a".repeat(1_000_000) })).status, 413);
+    assert.equal(received!.complete, true);
   });
 });
 
