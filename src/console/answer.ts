@@ -46,9 +46,14 @@ export function failure(status: number, error: string): Answer {
   return json(status, { error } satisfies Failure);
 }
 
-/** The name of an asset says what is in it: browsers keep it. */
+/** The name of an asset says what is in it: browsers keep it. A cache between would answer without `authorize`. */
 export function asset(type: string, etag: string, body: Uint8Array<ArrayBuffer> | undefined): Answer {
-  const headers = { ...SAFE, "Content-Type": type, "Cache-Control": "public, max-age=31536000, immutable", ETag: etag };
+  const headers = {
+    ...SAFE,
+    "Content-Type": type,
+    "Cache-Control": "private, max-age=31536000, immutable",
+    ETag: etag,
+  };
   return body === undefined ? { status: 304, headers } : { status: 200, headers, body };
 }
 

@@ -26,7 +26,7 @@ export async function indexPage(folder: URL): Promise<Answer> {
 /** `name` comes from the address. `known`: the ETags that the browser has. */
 export async function assetNamed(folder: URL, name: string, known: string | undefined): Promise<Answer> {
   const type = TYPES[extname(name)];
-  const isName = type !== undefined && /^[\w-][\w.-]*$/.test(name);
+  const isName = type !== undefined && /^[\w-][\w.-]{0,99}$/.test(name);
   const content = isName ? await contentOf(folder, `assets/${name}`) : undefined;
   if (!isName || content === undefined) return failure(404, "There is no such file.");
   const etag = `"${hash("sha256", content, "base64url").slice(0, 22)}"`;

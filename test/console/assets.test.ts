@@ -30,7 +30,7 @@ describe("a page that is built", () => {
       const { status, headers, body } = await assetNamed(folder, name, undefined);
       assert.deepEqual([status, String(body)], [200, `the file ${name}`]);
       assert.equal(headers["Content-Type"], type);
-      assert.equal(headers["Cache-Control"], "public, max-age=31536000, immutable");
+      assert.equal(headers["Cache-Control"], "private, max-age=31536000, immutable");
       assert.equal(headers["X-Content-Type-Options"], "nosniff");
       const again = await assetNamed(folder, name, `"another", W/${headers.ETag}`);
       assert.deepEqual([again.status, again.body, again.headers.ETag], [304, undefined, headers.ETag]);
@@ -51,6 +51,7 @@ describe("a page that is built", () => {
       "..%2findex.js",
       "../../above.js",
       "none.js",
+      `${"a".repeat(300)}.js`,
       "",
       "constructor",
     ]) {
