@@ -21,6 +21,9 @@ export class AliveCounter {
   #isCounting = false;
   /** The last count of this console, until the reports of all servers are newer than it. */
   #rough: CountedSessions | undefined;
+  /** Counts in a row that have failed, and until when there is no other one. */
+  #failures = 0;
+  #restsUntil = 0;
 
   constructor(internals: Internals, directories: readonly Directory[], id: string, count: () => Promise<number>) {
     this.#internals = internals;
@@ -39,7 +42,7 @@ export class AliveCounter {
       return;
     }
     if (this.#rough !== undefined) await this.#refine(this.#rough, counted, servers);
-    if (isDue(counted, now) && (await this.#takeTurn(now))) void this.#countAll(servers);
+    if (now >= this.#restsUntil && isDue(counted, now) && (await this.#takeTurn(now))) void this.#countAll(servers);
   }
 
   /** False: another console counts, or has just done it. */
@@ -59,9 +62,12 @@ export class AliveCounter {
       const count = await this.#count();
       const took = performance.now() - began;
       this.#rough = { count, countedAt: this.#internals.clock.now(), took, balances: balancesOf(servers) };
+      this.#failures = 0;
       await this.#publish(this.#rough);
     } catch {
-      // The store is down: the next turn counts again.
+      // The store is down, or does not bear the walk: each failure in a row doubles the rest.
+      const rest = Math.min(restAfter(performance.now() - began), COUNT_EVERY_MS * 2 ** this.#failures++);
+      this.#restsUntil = this.#internals.clock.now() + rest;
     } finally {
       this.#isCounting = false;
     }
@@ -88,7 +94,11 @@ export class AliveCounter {
 
 function isDue(counted: CountedSessions | undefined, now: number): boolean {
   if (counted === undefined) return true;
-  return now >= counted.countedAt + Math.max(COUNT_EVERY_MS, PAUSE_SHARE * counted.took);
+  return now >= counted.countedAt + restAfter(counted.took);
+}
+
+function restAfter(took: number): number {
+  return Math.max(COUNT_EVERY_MS, PAUSE_SHARE * took);
 }
 
 /** The count, and what servers have started and ended since then. */

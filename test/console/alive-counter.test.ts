@@ -41,7 +41,7 @@ function consoles(t: TestContext, count: number, took = 0) {
     while ((await directory!.read()).counting !== undefined) await sleep(1);
     return (await directory!.read()).counted!;
   };
-  return { time, all, look, directory: directory!, counts: () => counts };
+  return { time, all, look, internals, directory: directory!, counts: () => counts };
 }
 
 describe("a count", () => {
@@ -79,6 +79,32 @@ describe("a count", () => {
     time.now += 2_000;
     await look();
     assert.equal(counts(), 1);
+  });
+
+  test("that fails is not made again and again", async (t) => {
+    const { directory, time, internals } = consoles(t, 0);
+    let walks = 0;
+    let failed = Promise.resolve();
+    const walk = () => {
+      walks++;
+      const walked = Promise.reject(new Error("the store went away in the middle"));
+      failed = walked.then(
+        () => {},
+        () => sleep(1),
+      );
+      return walked;
+    };
+    const failing = new AliveCounter(internals, [directory], "failing", walk);
+    for (let second = 0; second < 10; second++) {
+      await failing.countIfDue(await directory.read(), []);
+      await failed;
+      time.now += 1_000;
+    }
+    assert.equal(walks, 1);
+    // On a machine that is busy, a walk that fails takes long, too.
+    time.now += 3_600_000;
+    await failing.countIfDue(await directory.read(), []);
+    assert.equal(walks, 2);
   });
 
   test("that fails is made again", async (t) => {
