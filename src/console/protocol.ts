@@ -41,7 +41,7 @@ export interface ServerReport {
   startedAt: number;
   seenAt: number;
   status: ServerStatus;
-  /** Whether this server can reach the store (the circuit breaker's state). */
+  /** Whether its last report reached the store: the sender of a state may have one that did not. */
   storeUp: boolean;
   totals: ServerTotals;
 }

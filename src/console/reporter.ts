@@ -28,6 +28,8 @@ export class Reporter {
   #timer: NodeJS.Timeout | undefined;
   #reporting: Promise<void> = Promise.resolve();
   #isStopped = false;
+  /** Of a store that is made of others, one may be down without being needed: what counts is what has become of a report. */
+  #isHeard = true;
 
   constructor(internals: Internals, name: string | undefined) {
     this.#internals = internals;
@@ -48,7 +50,7 @@ export class Reporter {
       startedAt: Math.round(this.#startedAt ?? now),
       seenAt: now,
       status: "up",
-      storeUp: this.#totals.storeUp,
+      storeUp: this.#isHeard,
       totals: this.#totals.snapshot(),
     };
   }
@@ -64,11 +66,15 @@ export class Reporter {
   };
 
   #reportAgain(): void {
-    const next = (pause: number) => {
+    const next = (pause: number, isHeard: boolean) => {
+      this.#isHeard = isHeard;
       if (!this.#isStopped) this.#timer = unref(setTimeout(() => this.#reportAgain(), pause));
     };
     // Without the store there is no report. It is well again before long, or the console says that it is not.
-    this.#reporting = this.#report().then(next, () => next(RETRY_AFTER_MS));
+    this.#reporting = this.#report().then(
+      (pause) => next(pause, true),
+      () => next(RETRY_AFTER_MS, false),
+    );
   }
 
   /** Gives the milliseconds until the next report. */
@@ -88,7 +94,7 @@ export class Reporter {
 
   #write(status: StoredReport["status"], pause: number): Promise<void> {
     const report = this.current();
-    return this.#record.write({ ...report, status, dueAt: report.seenAt + pause });
+    return this.#record.write({ ...report, storeUp: true, status, dueAt: report.seenAt + pause });
   }
 
   async #enter(directory: Directory): Promise<void> {

@@ -30,8 +30,6 @@ export class Totals {
     forged: 0,
     unreadable: 0,
   };
-  /** The circuit breakers that are open: a store that is made of others has several. */
-  #down = 0;
 
   constructor(source: Source) {
     const counts = this.#counts;
@@ -47,11 +45,6 @@ export class Totals {
       source.on("forged", () => counts.forged++),
       source.on("unreadable", () => counts.unreadable++),
       source.on("storeError", () => counts.storeErrors++),
-      source.on("storeDown", () => this.#down++),
-      source.on("storeUp", () => {
-        // One that was open before the counting began was not counted.
-        if (this.#down > 0) this.#down--;
-      }),
       onChannel("open", () => counts.requests++),
       onChannel("storeCall", ({ duration }) => {
         counts.storeCalls++;
@@ -60,10 +53,6 @@ export class Totals {
       }),
       onChannel("cacheRead", ({ hit }) => void (hit ? counts.cacheHits++ : counts.cacheMisses++)),
     ];
-  }
-
-  get storeUp(): boolean {
-    return this.#down === 0;
   }
 
   snapshot(): ServerTotals {
