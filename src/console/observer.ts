@@ -40,6 +40,8 @@ export class Observer {
   #watching: AbortController | undefined;
   #store: ConsoleState["store"] | undefined;
   #farm: Farm | undefined;
+  /** No session has it. After a failure it stays the same, as a store may consist of parts of which one is down. */
+  #probed = randomKey();
 
   constructor(internals: Internals, sender: Sender, count: () => Promise<number>) {
     this.#internals = internals;
@@ -100,8 +102,8 @@ export class Observer {
     const late = () => new LateError(`it did not answer within ${PROBE_LIMIT_MS} ms`);
     let reason: string | undefined;
     try {
-      const key = randomBytes(18).toString("base64url");
-      if (!store.inCookie) await withTimeout(store.read(key), PROBE_LIMIT_MS, late);
+      if (!store.inCookie) await withTimeout(store.read(this.#probed), PROBE_LIMIT_MS, late);
+      this.#probed = randomKey();
     } catch (error) {
       reason = shownReason(error);
     }
@@ -146,6 +148,10 @@ export class Observer {
       );
     }
   }
+}
+
+function randomKey(): string {
+  return randomBytes(18).toString("base64url");
 }
 
 class LateError extends Error {}

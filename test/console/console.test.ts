@@ -9,7 +9,7 @@ import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Request as ExpressRequest } from "express";
 import express4 from "express4";
-import { failover } from "../../src/compose/index.ts";
+import { failover, partitioned } from "../../src/compose/index.ts";
 import { createConsole } from "../../src/console/create-console.ts";
 import { fetchHandler } from "../../src/console/fetch-handler.ts";
 import { type ConsoleOptions, console as webConsole } from "../../src/console/index.ts";
@@ -622,6 +622,26 @@ describe("the stream", () => {
     await askUntil(false);
     const viewer = await Viewer.open((_, init) => web.fetch(new Request(`${ORIGIN}/live`, init)));
     await viewer.untilEqual("the server", ({ store, servers: [one] }) => [store.status, one?.storeUp], ["up", true]);
+    viewer.leave();
+  });
+
+  test("says that a store is down as long as one of its parts is", async (t) => {
+    const [part, other] = [watched(), watched()];
+    const sessions = createSessions<Data>({ store: partitioned([part, other]), secret: SECRET, sweepInterval: false }); // biome-ignore format: one line
+    t.after(() => sessions.close());
+    const web = webConsole(sessions, { authorize: () => true });
+    const viewer = await Viewer.open((_, init) => web.fetch(new Request(`${ORIGIN}/live`, init)));
+    await viewer.until("a state", () => true);
+    part.before = () => {
+      throw new StoreError("coatcheck: this part is down");
+    };
+    const { store } = await viewer.until("the outage", (state) => state.store.status === "down");
+    const before = viewer.states.length;
+    await viewer.until("more states", () => viewer.states.length > before + 3);
+    const since = viewer.states.slice(before).map((state) => state.store.since);
+    assert.deepEqual(new Set(since), new Set([store.since]));
+    part.before = undefined;
+    await viewer.until("the recovery", (state) => state.store.status === "up");
     viewer.leave();
   });
 
