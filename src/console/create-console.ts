@@ -62,13 +62,19 @@ export function createConsole<Data extends object>(sessions: Sessions<Data>, set
 
   /** Undefined: whoever sends the request may see the console. */
   async function refusalOf(request: ConsoleRequest, [place]: Place): Promise<Answer | undefined> {
+    const isPage = place === "page" || place === "mount";
     try {
       if (await isAllowed(request)) return undefined;
     } catch (error) {
+      // The page asks each second, and the event storeError says why.
+      if (error instanceof StoreError) {
+        const sentence = "The store does not answer, so the permission could not be checked. Try again in a moment.";
+        return isPage ? notice(503, "The store is down", sentence) : failure(503, sentence);
+      }
       process.emitWarning(`coatcheck: authorize() of the console failed: ${reasonOf(error)}`);
       return failure(500, "The permission could not be checked. The server's log says why.");
     }
-    if (place === "page" || place === "mount") return notice(403, "Not allowed", "You may not see this console.");
+    if (isPage) return notice(403, "Not allowed", "You may not see this console.");
     return failure(403, "You may not see this console.");
   }
 

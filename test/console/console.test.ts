@@ -123,6 +123,24 @@ describe("authorize", () => {
     }
   });
 
+  test("a store that is down is a 503 that says so, and no warning", async (t) => {
+    const seen = warnings(t);
+    const { ask } = start(t, {
+      authorize: () => Promise.reject(new StoreError("coatcheck: the store at db-7 is down")),
+    });
+    for (const [path, init] of REQUESTS) {
+      const answer = await ask(path, init);
+      const isPage = path === "" || path === "nothing";
+      assert.equal(answer.status, 503, path);
+      assert.match(answer.headers.get("content-type")!, isPage ? /^text\/html/ : /^application\/json$/, path);
+      assert.match(
+        await answer.text(),
+        /^(?!.*db-7).*The store does not answer, so the permission could not be checked/s,
+      );
+    }
+    assert.deepEqual(seen, []);
+  });
+
   test("an error is a 500 without details, and a warning with them", async (t) => {
     const seen = warnings(t);
     const { ask } = start(t, { authorize: () => Promise.reject(new Error("no column named role")) });
