@@ -33,8 +33,8 @@ const PLACES: Record<string, Place> = {
   "a store of one's own": { name: "store", open: () => watched() },
 };
 for (const [name, { prepare, open }] of Object.entries(environments)) {
-  // With CONSOLE_ON=all, every store of the demo.
-  if (process.env.CONSOLE_ON !== "all" && !["memory", "file", "redis", "postgres", "sqlite"].includes(name)) continue;
+  // With STORES=all, every store of the demo.
+  if (process.env.STORES !== "all" && !["memory", "file", "redis", "postgres", "sqlite"].includes(name)) continue;
   PLACES[name] = { name, prepare, open: (address) => open(address).store! };
 }
 

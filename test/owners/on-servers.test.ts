@@ -12,7 +12,7 @@ import { SECRET } from "../support/stores.ts";
 import type { LoginReply, LoginRequest, LoginSettings } from "./login-process.ts";
 
 const PROCESSES = 3;
-/** With OWNERS_ON=all, every store of the demo that processes can share. */
+/** With STORES=all, every store of the demo that processes can share. */
 const USUAL = ["redis", "postgres"];
 
 interface Server {
@@ -35,7 +35,7 @@ async function startServer(settings: LoginSettings): Promise<Server> {
 }
 
 for (const [name, environment] of Object.entries(environments)) {
-  if (name === "memory" || (process.env.OWNERS_ON !== "all" && !USUAL.includes(name))) continue;
+  if (name === "memory" || (process.env.STORES !== "all" && !USUAL.includes(name))) continue;
   describe(`${name}, ${PROCESSES} processes`, () => {
     let stop: (() => Promise<unknown>) | undefined;
     let address: string;
