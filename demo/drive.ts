@@ -50,9 +50,9 @@ export function openBrowser(): Promise<Browser> {
   });
 }
 
-/** Clicks, and waits for the next page. */
+/** Clicks, and waits for the next page, whether a script puts it in place or the browser loads it. */
 export async function click(page: Page, selector: string): Promise<void> {
-  const before = await page.$("body");
+  await page.evaluate("document.body.dataset.seen = ''");
   await page.click(selector);
-  await page.waitForFunction((body) => (body as unknown as { isConnected: boolean }).isConnected === false, before);
+  await page.waitForSelector("body:not([data-seen])", { state: "attached" });
 }
