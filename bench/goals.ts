@@ -69,8 +69,8 @@ const LATENCY_GOALS: readonly LatencyGoal[] = [
   { what: "p99.9 of postgres is not above that of connect-pg-simple", id: "coatcheck-express+postgres", than: "connect-pg-simple+postgres", limit: 1 }, // biome-ignore format: one line
 ];
 
-/** Each goal as a line: what was wanted and measured. Goals whose contenders are not in the run are left out. */
-export function goals({ rows, machine, date }: Results, latency?: LatencyResults): string {
+/** Each goal as a line: what was wanted and measured. Undefined: the run has the contenders of none. */
+export function goals({ rows, machine, date }: Results, latency?: LatencyResults): string | undefined {
   const cellOf = (id: string, scenario: ScenarioName) => rows.find((row) => row.id === id)?.cells[scenario];
   const lines = GOALS.flatMap(({ what, id, than, scenario, limit, of }) => {
     const [ours, other] = [cellOf(id, scenario)?.[of], cellOf(than, scenario)?.[of]];
@@ -80,6 +80,7 @@ export function goals({ rows, machine, date }: Results, latency?: LatencyResults
       [what, scenario, `${figure(ours)} to ${figure(other)} µs`, ...times(ratio, limit), verdict(ours, other, limit)],
     ];
   });
+  if (lines.length === 0 && latency === undefined) return undefined;
   return [
     "# Goals",
     "",

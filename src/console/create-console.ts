@@ -14,7 +14,7 @@ import { type ConsoleRequest, type FrameworkRequest, header } from "./request.ts
 import { answerTo, end, find } from "./session-search.ts";
 
 export interface Permission {
-  /** Whether whoever sends the request may see the console. */
+  /** Whether the sender of the request may see the console. */
   authorize(request: FrameworkRequest, context?: unknown): boolean | Promise<boolean>;
 }
 
@@ -60,7 +60,7 @@ export function createConsole<Data extends object>(sessions: Sessions<Data>, set
     }
   }
 
-  /** Undefined: whoever sends the request may see the console. */
+  /** Undefined: the sender of the request may see the console. */
   async function refusalOf(request: ConsoleRequest, [place]: Place): Promise<Answer | undefined> {
     const isPage = place === "page" || place === "mount";
     try {

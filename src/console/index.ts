@@ -28,7 +28,7 @@ export interface ReportOptions {
 
 export interface ConsoleOptions extends ReportOptions, Permission {
   /**
-   * Says whether whoever sends the request may see the console, and end sessions. It is called for each request, and again
+   * Says whether the sender of the request may see the console, and end sessions. It is called for each request, and again
    * every 30 seconds while the page is open, when `false` ends the page's stream. The request is Node's (Express: its own) or
    * a `Request`, and `context` what was given beside a `Request`. There is no default: without it the console does not start.
    */

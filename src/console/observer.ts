@@ -81,10 +81,8 @@ export class Observer {
 
   #state(store: ConsoleState["store"]): ConsoleState {
     const { clock, application } = this.#internals;
-    const own = this.#sender.current();
     const farm = this.#farm;
-    const others = farm?.reports.filter(({ id }) => id !== own?.id).map((one) => withStatus(one, farm.at)) ?? [];
-    const servers = [...(own === undefined ? [] : [own]), ...others];
+    const servers = this.#servers(farm);
     return {
       at: clock.now(),
       application,
@@ -129,14 +127,20 @@ export class Observer {
     const state = together(states);
     const reports = await readReports(this.#internals, Object.keys(state.servers));
     const at = clock.now();
-    this.#farm = { at, reports, counted: state.counted };
+    const farm = { at, reports, counted: state.counted };
+    this.#farm = farm;
     await this.#keepWatched(
       at,
       states.map(({ watchedUntil }) => watchedUntil),
     );
+    await this.#counter.countIfDue(state, this.#servers(farm));
+  }
+
+  /** Of this server what it has counted by now, of the others what they have reported. */
+  #servers(farm: Farm | undefined): ServerReport[] {
     const own = this.#sender.current();
-    const servers = reports.filter(({ id }) => id !== own?.id).map((one) => withStatus(one, at));
-    await this.#counter.countIfDue(state, own === undefined ? servers : [...servers, own]);
+    const others = farm?.reports.filter(({ id }) => id !== own?.id).map((one) => withStatus(one, farm.at)) ?? [];
+    return own === undefined ? others : [own, ...others];
   }
 
   /** Lets all servers know that somebody looks. */

@@ -11,7 +11,7 @@ export interface ServerTotals {
   /** Calls to the store: its round trips. */
   storeCalls: number;
   storeErrors: number;
-  /** For each bound of `LATENCY_BOUNDS`, the calls that took at most so many milliseconds and more than the bound before. */
+  /** For each bound of `LATENCY_BOUNDS`, the calls that took at most that many milliseconds, and more than the bound before. */
   latency: readonly number[];
   conflicts: number;
   gone: number;
@@ -24,8 +24,31 @@ export interface ServerTotals {
   unreadable: number;
 }
 
+/** A copy whose numbers can be changed. */
+export function copyOf(totals: ServerTotals) {
+  return { ...totals, ended: { ...totals.ended }, latency: [...totals.latency] };
+}
+
 /** Upper bounds of the latency counts in milliseconds, a fifth more each; the last count is of what took longer. */
 export const LATENCY_BOUNDS: readonly number[] = Array.from({ length: 64 }, (_, i) => 0.05 * 1.2 ** i);
+
+/** Nothing was counted. The last latency is of calls that took longer than every bound. */
+export const NO_TOTALS: ServerTotals = {
+  requests: 0,
+  started: 0,
+  ended: { destroyed: 0, expired: 0, revoked: 0, replaced: 0 },
+  storeCalls: 0,
+  storeErrors: 0,
+  latency: new Array<number>(LATENCY_BOUNDS.length + 1).fill(0),
+  conflicts: 0,
+  gone: 0,
+  waits: 0,
+  waited: 0,
+  cacheHits: 0,
+  cacheMisses: 0,
+  forged: 0,
+  unreadable: 0,
+};
 
 /**
  * `up`: it has reported lately. `late`: it should have. `stopped`: it said goodbye. `lost`: it stopped reporting without

@@ -5,7 +5,7 @@ import { randomFillSync } from "node:crypto";
 const DRAWN_TOGETHER = 256;
 
 /**
- * A function that gives an id of so many random bytes, in base64url. One call to the generator costs more than an id, so 256
+ * A function that gives an id of this many random bytes, in base64url. One call to the generator costs more than an id, so 256
  * are drawn together. What was given is not kept in memory.
  */
 export function randomIds(bytes: number): () => string {

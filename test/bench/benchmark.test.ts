@@ -86,7 +86,7 @@ function resultsOf(figures: Record<string, number>): Results {
 
 describe("the goals", () => {
   const verdicts = (figures: Record<string, number>) =>
-    goals(resultsOf(figures))
+    (goals(resultsOf(figures)) ?? "")
       .split("\n")
       .filter((line) => line.startsWith("| ") && !line.startsWith("| goal") && !line.startsWith("| ---"))
       .map((line) => line.split(" | "))
@@ -114,7 +114,7 @@ describe("the goals", () => {
     const row = (id: string, p999: number) => ({ id, situation: "at rest", rate: 1_000, latency: { p999 } });
     const rows = [row("coatcheck-express+redis", 10), row("coatcheck-express+cached", 12)];
     const text = goals(resultsOf({}), { date: "2026-01-02T", seconds: 8, rows } as unknown as LatencyResults);
-    assert.match(text, /p99\.9 of cached\(redis\).*12\.0 to 10\.0 ms \| 1\.20× \| 1× \| not met/);
+    assert.match(text!, /p99\.9 of cached\(redis\).*12\.0 to 10\.0 ms \| 1\.20× \| 1× \| not met/);
   });
 });
 

@@ -10,14 +10,20 @@ import { bytes, milliseconds, percent, rate, span } from "../../src/console/page
 import { History } from "../../src/console/page/history.ts";
 import { percentile } from "../../src/console/page/latency.ts";
 import { Model } from "../../src/console/page/model.ts";
-import { NONE } from "../../src/console/page/totals.ts";
-import { type ConsoleState, LATENCY_BOUNDS, type ServerReport, type ServerTotals } from "../../src/console/protocol.ts";
+
+import {
+  type ConsoleState,
+  LATENCY_BOUNDS,
+  NO_TOTALS,
+  type ServerReport,
+  type ServerTotals,
+} from "../../src/console/protocol.ts";
 import fc, { runs } from "../support/random.ts";
 
 const START = 1_700_000_000_000;
 
 function report(given: Partial<ServerReport> & { totals?: ServerTotals } = {}): ServerReport {
-  const usual = { id: "a", name: "web-1", startedAt: START - 3_600_000, seenAt: START, status: "up", storeUp: true, totals: NONE } as const; // biome-ignore format: one line
+  const usual = { id: "a", name: "web-1", startedAt: START - 3_600_000, seenAt: START, status: "up", storeUp: true, totals: NO_TOTALS } as const; // biome-ignore format: one line
   return { ...usual, ...given };
 }
 
@@ -28,7 +34,7 @@ function state(at: number, servers: readonly ServerReport[], given: Partial<Cons
 
 /** A server that has counted so many requests, a second after the other. */
 const second = (n: number, requests: number, given: Partial<ServerReport> = {}): ServerReport =>
-  report({ seenAt: START + n * 1_000, totals: { ...NONE, requests }, ...given });
+  report({ seenAt: START + n * 1_000, totals: { ...NO_TOTALS, requests }, ...given });
 
 describe("rates", () => {
   test("are differences of the totals of all servers", () => {
@@ -79,7 +85,7 @@ describe("rates", () => {
     const model = new Model();
     model.accept(state(START, [second(0, 1_000)]));
     const view = model.accept(
-      state(START + 10, [report({ seenAt: START + 10, totals: { ...NONE, requests: 5_000 } })]),
+      state(START + 10, [report({ seenAt: START + 10, totals: { ...NO_TOTALS, requests: 5_000 } })]),
     );
     assert.equal(view.rates, undefined);
   });
@@ -114,8 +120,8 @@ describe("percentiles", () => {
   });
 
   test("of no call are not known, and what took longer than every bound is as long as the last one", () => {
-    assert.equal(percentile(NONE.latency, 0.5), undefined);
-    const counts = [...NONE.latency.slice(0, -1), 7];
+    assert.equal(percentile(NO_TOTALS.latency, 0.5), undefined);
+    const counts = [...NO_TOTALS.latency.slice(0, -1), 7];
     assert.equal(percentile(counts, 0.5), LATENCY_BOUNDS.at(-1));
   });
 });
@@ -214,7 +220,7 @@ describe("the verdict", () => {
     const servers = (n: number) => [
       second(n, n * n * 7),
       report({ id: "b", name: "web-2", status: "lost", seenAt: START }),
-      second(n, n, { id: "c", name: "web-3", totals: { ...NONE, storeErrors: n * n, unreadable: n } }),
+      second(n, n, { id: "c", name: "web-3", totals: { ...NO_TOTALS, storeErrors: n * n, unreadable: n } }),
     ];
     const said = [1, 2, 3, 4].map((n) => findings(live, model.accept(state(START + n * 1_000, servers(n)))));
     assert.equal(said[3]!.length, 3);

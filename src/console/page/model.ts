@@ -1,10 +1,10 @@
 // What the page shows, made of the states that the server sends.
 
-import type { ConsoleState, ServerReport, ServerTotals } from "../protocol.ts";
+import { type ConsoleState, NO_TOTALS, type ServerReport, type ServerTotals } from "../protocol.ts";
 import { History } from "./history.ts";
 import { percentile } from "./latency.ts";
 import { ServerRates } from "./server-rates.ts";
-import { endedOf, NONE, sum } from "./totals.ts";
+import { endedOf, sum } from "./totals.ts";
 
 /** A server with its rates. */
 export interface ServerView extends ServerReport {
@@ -69,22 +69,22 @@ export class Model {
   accept(state: ConsoleState, hasGap = false): View {
     const reports = current(state.servers);
     this.#forget(reports);
-    let counted = NONE;
+    let counted = NO_TOTALS;
     const servers = reports.map((report): ServerView => {
       const known = this.#servers.get(report.id) ?? this.#meet(report);
       counted = sum(counted, known.rates.add(report));
       return {
         ...report,
         number: known.number,
-        rates: report.status === "up" ? known.rates.rates() : NONE,
+        rates: report.status === "up" ? known.rates.rates() : NO_TOTALS,
         p50: known.rates.percentile(0.5),
         p99: known.rates.percentile(0.99),
       };
     });
     const up = servers.filter(({ status }) => status === "up");
     const rates = together(up.map((server) => server.rates));
-    const recent = up.map(({ id }) => ({ ...NONE, latency: this.#servers.get(id)!.rates.latency() }));
-    const { latency } = recent.reduce(sum, NONE);
+    const recent = up.map(({ id }) => ({ ...NO_TOTALS, latency: this.#servers.get(id)!.rates.latency() }));
+    const { latency } = recent.reduce(sum, NO_TOTALS);
     const [p50, p99] = [percentile(latency, 0.5), percentile(latency, 0.99)];
 
     const seconds = state.at / 1000;
@@ -128,7 +128,7 @@ export class Model {
 /** The sum of those that are known. Undefined: there are servers, and nothing is known of any. */
 function together(rates: readonly (ServerTotals | undefined)[]): ServerTotals | undefined {
   const known = rates.filter((one) => one !== undefined);
-  return known.length === 0 && rates.length > 0 ? undefined : known.reduce(sum, NONE);
+  return known.length === 0 && rates.length > 0 ? undefined : known.reduce(sum, NO_TOTALS);
 }
 
 const UNKNOWN_LINES = Object.fromEntries(LINES.map((line) => [line, undefined])) as Record<Line, undefined>;

@@ -1,8 +1,8 @@
 // The rates of one server: differences of its totals over the last seconds.
 
-import type { ServerReport, ServerTotals } from "../protocol.ts";
+import { NO_TOTALS, type ServerReport, type ServerTotals } from "../protocol.ts";
 import { percentile } from "./latency.ts";
-import { difference, NONE, scaled } from "./totals.ts";
+import { difference, scaled } from "./totals.ts";
 
 const RATE_MS = 5_000;
 /** Over less time a rate says nothing. */
@@ -22,13 +22,13 @@ export class ServerRates {
   /** Of a server that started a moment ago all counts are recent. Those of another one are of times that are not known. */
   constructor({ startedAt, seenAt, totals }: ServerReport) {
     const isYoung = seenAt - startedAt <= LATENCY_MS;
-    this.#samples = isYoung && seenAt > startedAt ? [{ at: startedAt, totals: NONE }] : [{ at: seenAt, totals }];
+    this.#samples = isYoung && seenAt > startedAt ? [{ at: startedAt, totals: NO_TOTALS }] : [{ at: seenAt, totals }];
   }
 
   /** Takes a report, and returns what was counted since the last one. */
   add({ seenAt, totals }: ServerReport): ServerTotals {
     const last = this.#samples.at(-1)!;
-    if (seenAt <= last.at) return NONE;
+    if (seenAt <= last.at) return NO_TOTALS;
     this.#samples.push({ at: seenAt, totals });
     while (this.#samples.length > 2 && this.#samples[1]!.at <= seenAt - LATENCY_MS) this.#samples.shift();
     return difference(totals, last.totals);

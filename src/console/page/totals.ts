@@ -1,6 +1,6 @@
 // Arithmetic with what servers have counted.
 
-import { LATENCY_BOUNDS, type ServerTotals } from "../protocol.ts";
+import { NO_TOTALS, type ServerTotals } from "../protocol.ts";
 
 /** Totals whose numbers are each made of the two at the same place. */
 function zip(a: ServerTotals, b: ServerTotals, join: (a: number, b: number) => number): ServerTotals {
@@ -31,25 +31,7 @@ export const sum = (a: ServerTotals, b: ServerTotals): ServerTotals => zip(a, b,
 
 export const difference = (a: ServerTotals, b: ServerTotals): ServerTotals => zip(a, b, (a, b) => a - b);
 
-export const scaled = (totals: ServerTotals, factor: number): ServerTotals => zip(totals, NONE, (a) => a * factor);
-
-/** Nothing was counted. The last latency is of calls that took longer than every bound. */
-export const NONE: ServerTotals = {
-  requests: 0,
-  started: 0,
-  ended: { destroyed: 0, expired: 0, revoked: 0, replaced: 0 },
-  storeCalls: 0,
-  storeErrors: 0,
-  latency: new Array<number>(LATENCY_BOUNDS.length + 1).fill(0),
-  conflicts: 0,
-  gone: 0,
-  waits: 0,
-  waited: 0,
-  cacheHits: 0,
-  cacheMisses: 0,
-  forged: 0,
-  unreadable: 0,
-};
+export const scaled = (totals: ServerTotals, factor: number): ServerTotals => zip(totals, NO_TOTALS, (a) => a * factor);
 
 export function endedOf({ ended }: ServerTotals): number {
   return ended.destroyed + ended.expired + ended.revoked + ended.replaced;

@@ -7,7 +7,7 @@ import { arrange } from "./arrange.ts";
 import { Dots } from "./dots.tsx";
 import { Lines, Place, position, Server } from "./parts.tsx";
 
-/** The drawing has room for so many servers. Of more it shows those with trouble, and says how many others there are. */
+/** The drawing has room for this many servers. Of more it shows those with trouble, and says how many others there are. */
 const MOST_SERVERS = 8;
 
 interface FarmProps {
