@@ -32,7 +32,7 @@ const GOALS: readonly Goal[] = [
     ...{ id: "coatcheck-fastify-xchacha+cookie", than: "secure-session+cookie" },
     ...{ scenario, limit: 1, of: "added" as const },
   })),
-  ...(["cookie", "redis", "cached"] as const).map((store) => ({
+  ...(["cookie", "file", "redis", "cached"] as const).map((store) => ({
     what: `libsodium makes a change a third cheaper (${store})`,
     ...{ id: `coatcheck-node-xchacha+${store}`, than: `coatcheck-node+${store}` },
     ...{ scenario: "change" as const, limit: 2 / 3, of: "added" as const },
@@ -69,8 +69,17 @@ const LATENCY_GOALS: readonly LatencyGoal[] = [
   { what: "p99.9 of postgres is not above that of connect-pg-simple", id: "coatcheck-express+postgres", than: "connect-pg-simple+postgres", limit: 1 }, // biome-ignore format: one line
 ];
 
-/** Each goal as a line: what was wanted and measured. Undefined: the run has the contenders of none. */
-export function goals({ rows, machine, date }: Results, latency?: LatencyResults): string | undefined {
+/** Contenders by the comparisons that they are in: no two of these groups have one in common. */
+export function comparedContenders(): string[][] {
+  return GOALS.reduce<string[][]>((groups, { id, than }) => {
+    const touched = groups.filter((group) => group.includes(id) || group.includes(than));
+    const others = groups.filter((group) => !touched.includes(group));
+    return [...others, [...new Set([...touched.flat(), id, than])]];
+  }, []);
+}
+
+/** Each goal as a line: what was wanted and measured. */
+export function goals({ rows, machine, date, settings }: Results, latency?: LatencyResults): string {
   const cellOf = (id: string, scenario: ScenarioName) => rows.find((row) => row.id === id)?.cells[scenario];
   const lines = GOALS.flatMap(({ what, id, than, scenario, limit, of }) => {
     const [ours, other] = [cellOf(id, scenario)?.[of], cellOf(than, scenario)?.[of]];
@@ -80,12 +89,12 @@ export function goals({ rows, machine, date }: Results, latency?: LatencyResults
       [what, scenario, `${figure(ours)} to ${figure(other)} µs`, ...times(ratio, limit), verdict(ours, other, limit)],
     ];
   });
-  if (lines.length === 0 && latency === undefined) return undefined;
   return [
     "# Goals",
     "",
-    `${date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores. CPU microseconds over the bare server in one run, or of`,
-    "server and database together where it says so. *Perhaps*: the intervals that hold the medians 19 times in 20 allow both.",
+    `${date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores; by \`npm run bench -- --goals\`, in ${Math.round(settings.minutes)} minutes with ${settings.laps} laps.`,
+    "CPU microseconds over the bare server, or of server and database together where it says so. Each comparison is",
+    "measured by itself. *Perhaps*: the intervals that hold the medians 19 times in 20 allow both.",
     "",
     ...table(["goal", "of", "measured", "ratio", "at most", ""], lines),
     ...(latency === undefined ? [] : latencyLines(latency)),

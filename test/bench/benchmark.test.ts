@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CookieJar } from "../../bench/cookies.ts";
 import { draw } from "../../bench/drawing.ts";
+import { entrants } from "../../bench/entrant.ts";
 import { flameGraph, layOut } from "../../bench/flame-graph.ts";
-import { goals } from "../../bench/goals.ts";
+import { comparedContenders, goals } from "../../bench/goals.ts";
 import type { LatencyResults } from "../../bench/latency-results.ts";
 import { latencyPlot, plots } from "../../bench/plots.ts";
 import type { Results } from "../../bench/results.ts";
@@ -81,12 +82,13 @@ function resultsOf(figures: Record<string, number>): Results {
     store: id.slice(id.indexOf("+") + 1),
     cells: { read: cell(figure), change: cell(figure), new: cell(figure) },
   }));
-  return { date: "2026-01-02T", machine: { cpu: "a CPU", cores: 2 }, rows } as unknown as Results;
+  const settings = { laps: 3, minutes: 20 };
+  return { date: "2026-01-02T", machine: { cpu: "a CPU", cores: 2 }, settings, rows } as unknown as Results;
 }
 
 describe("the goals", () => {
   const verdicts = (figures: Record<string, number>) =>
-    (goals(resultsOf(figures)) ?? "")
+    goals(resultsOf(figures))
       .split("\n")
       .filter((line) => line.startsWith("| ") && !line.startsWith("| goal") && !line.startsWith("| ---"))
       .map((line) => line.split(" | "))
@@ -110,11 +112,23 @@ describe("the goals", () => {
     assert.deepEqual(lines.map(([scenario]) => scenario), ["read", "change", "new"]); // biome-ignore format: one line
   });
 
+  test("are measured in groups: whatever is compared is in one of them, and in no other", () => {
+    const groups = comparedContenders();
+    const ids = groups.flat();
+    assert.equal(new Set(ids).size, ids.length);
+    const groupOf = (id: string) => groups.findIndex((group) => group.includes(id));
+    for (const id of ["coatcheck-node-xchacha+redis", "least-possible+redis", "coatcheck-node+cached"]) {
+      assert.equal(groupOf(id), groupOf("coatcheck-node+redis"), id);
+    }
+    assert.notEqual(groupOf("secure-session+cookie"), groupOf("coatcheck-node+redis"));
+    assert.deepEqual(ids.filter((id) => !entrants.some((entrant) => entrant.id === id)), []); // biome-ignore format: one line
+  });
+
   test("of the slowest answers come from the latency's results", () => {
     const row = (id: string, p999: number) => ({ id, situation: "at rest", rate: 1_000, latency: { p999 } });
     const rows = [row("coatcheck-express+redis", 10), row("coatcheck-express+cached", 12)];
     const text = goals(resultsOf({}), { date: "2026-01-02T", seconds: 8, rows } as unknown as LatencyResults);
-    assert.match(text!, /p99\.9 of cached\(redis\).*12\.0 to 10\.0 ms \| 1\.20× \| 1× \| not met/);
+    assert.match(text, /p99\.9 of cached\(redis\).*12\.0 to 10\.0 ms \| 1\.20× \| 1× \| not met/);
   });
 });
 
