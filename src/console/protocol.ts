@@ -102,7 +102,7 @@ export interface SessionView {
   expiresAt: number;
   /** Device and address. */
   client?: { label?: string; address?: string; userAgent?: string };
-  /** The names of its keys. Undefined: it can't be opened without its ticket. */
+  /** The names of its keys. Undefined: it can't be opened without its ticket, or without another secret. */
   keys?: readonly string[];
 }
 

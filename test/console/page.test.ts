@@ -211,7 +211,9 @@ describe("the page of one server", () => {
     const page = await visit(served);
     await findOwner(page, "ann");
     await page.click('button[aria-label="Record of an unknown device"]');
-    await page.locator(".ticket", { hasText: "Sealed by its ticket: only its browser can open it." }).waitFor();
+    await page
+      .locator(".ticket", { hasText: "Sealed: it takes its browser's ticket to open it, or another secret." })
+      .waitFor();
     assert.deepEqual(await axeFindings(page), []);
   });
 

@@ -36,7 +36,11 @@ export function Record({ record, now, follow, onEnd }: Props) {
         <Instant name="Ends" instant={record.expiresAt} />
         <Fact name="Size">{bytes(record.size)}</Fact>
         <Fact name="Keys">
-          {keys === undefined ? "Sealed by its ticket: only its browser can open it." : <Names names={keys} />}
+          {keys === undefined ? (
+            "Sealed: it takes its browser's ticket to open it, or another secret."
+          ) : (
+            <Names names={keys} />
+          )}
         </Fact>
       </dl>
       <div class="stranger">
