@@ -9,6 +9,7 @@ export interface Load {
 }
 
 const CONTENT_LENGTH = /\r\ncontent-length: (\d+)/i;
+const CHUNKED = /\r\ntransfer-encoding: chunked/i;
 
 /** A keep-alive connection with at most one pending request. An answer may arrive in any number of pieces. */
 export class Connection {
@@ -71,14 +72,31 @@ export class Connection {
     const piece = (buffer as Buffer).toString("latin1", 0, bytes);
     const text = this.#pieces === "" ? piece : this.#pieces + piece;
     const end = text.indexOf("\r\n\r\n");
-    const length = end === -1 ? undefined : CONTENT_LENGTH.exec(text)?.[1];
-    if (end !== -1 && length === undefined) {
-      this.#load.failed(new Error(`an answer without Content-Length:\n${text}`));
-    } else if (end === -1 || text.length < end + 4 + Number(length)) {
+    if (end === -1) {
       this.#pieces = text;
-    } else {
-      this.#pieces = "";
-      this.#load.answered(this, text.slice(0, end + 4), text.slice(end + 4));
+      return;
     }
+    const [head, rest] = [text.slice(0, end + 4), text.slice(end + 4)];
+    const length = CONTENT_LENGTH.exec(head)?.[1];
+    if (length === undefined && !CHUNKED.test(head)) {
+      this.#load.failed(new Error(`an answer without Content-Length, and not in chunks:\n${text}`));
+      return;
+    }
+    const body = length === undefined ? joined(rest) : rest.length < Number(length) ? undefined : rest;
+    this.#pieces = body === undefined ? text : "";
+    if (body !== undefined) this.#load.answered(this, head, body);
+  }
+}
+
+/** The text of the chunks. Undefined: the last one has not arrived. */
+function joined(chunks: string): string | undefined {
+  let text = "";
+  for (let at = 0; ; ) {
+    const start = chunks.indexOf("\r\n", at) + 2;
+    const end = start + Number.parseInt(chunks.slice(at, start), 16);
+    if (start < 2 || chunks.length < end + 2) return undefined;
+    if (start === end) return text;
+    text += chunks.slice(start, end);
+    at = end + 2;
   }
 }

@@ -6,7 +6,7 @@ export type Framework = (typeof FRAMEWORKS)[number] | (typeof MORE_FRAMEWORKS)[n
 /** What `npm run bench` measures. */
 export const FRAMEWORKS = ["node:http", "Express", "Fastify"] as const;
 /** What `npm run bench -- --frameworks` measures. */
-export const MORE_FRAMEWORKS = ["Koa", "Hono", "h3", "Astro"] as const;
+export const MORE_FRAMEWORKS = ["Koa", "Hono", "h3", "Astro", "Next.js"] as const;
 
 /**
  * Where sessions are kept. `none` is the bare server, `cookie` a sealed cookie in the browser, and `cached` is Redis with

@@ -27,15 +27,16 @@ const PACKAGES = [
 /** The packages of `npm run bench -- --frameworks`. */
 export const FRAMEWORK_PACKAGES = [
   ...["koa", "koa-session", "hono", "@hono/node-server", "hono-sessions", "@hono/session", "h3", "astro"],
-  "@astrojs/node",
+  ...["@astrojs/node", "next", "iron-session"],
 ];
 
 /** The versions of what is measured: of servers, and of packages that are installed by now. */
 export function versionsOf(packages: readonly string[] = PACKAGES): Machine["versions"] {
-  // From where Astro is installed; the others are in a folder above it.
-  const require = createRequire(new URL("apps/astro/", import.meta.url));
+  // From where Astro and Next are installed; the others are in a folder above them.
+  const places = ["apps/astro/", "apps/next/"].map((place) => createRequire(new URL(place, import.meta.url)));
   const versionOf = (name: string) => {
-    const path = require.resolve.paths(name)!.map((folder) => `${folder}/${name}/package.json`);
+    const folders = places.flatMap((require) => require.resolve.paths(name)!);
+    const path = folders.map((folder) => `${folder}/${name}/package.json`);
     for (const file of path) {
       try {
         return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;

@@ -16,7 +16,10 @@ export interface Settings {
 }
 
 /** Faster servers get more requests, so that all measurements take about the same time. Only one framework's are compared. */
-const SHARE: Record<Framework, number> = { Express: 1, Koa: 1, h3: 1, Hono: 1, Astro: 1, Fastify: 2, "node:http": 3 };
+const SHARE: Record<Framework, number> = {
+  ...{ Express: 1, Koa: 1, h3: 1, Hono: 1, Astro: 1, "Next.js": 1 },
+  ...{ Fastify: 2, "node:http": 3 },
+};
 
 /** The longest measurement, by the CPU time of the warm-up. Some libraries take a hundred times as long as the others. */
 const LONGEST_SECONDS = 3;

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { buildAstro } from "./apps/astro.ts";
+import { buildNext } from "./apps/next.ts";
 import { chosen, count, folder, readArguments } from "./arguments.ts";
 import { checkAll } from "./checks.ts";
 import { FRAMEWORKS, type Framework, MORE_FRAMEWORKS } from "./contender.ts";
@@ -76,6 +77,10 @@ const options = readArguments(USAGE, () => {
     out: folder(values.out),
   };
 });
+
+/** The frameworks whose application is built before it runs. */
+const BUILDS: Partial<Record<Framework, () => void>> = { Astro: buildAstro, "Next.js": buildNext };
+
 const started = Date.now();
 
 await main();
@@ -84,9 +89,10 @@ async function main(): Promise<void> {
   const machine = describeMachine();
   if (options.goals) return measureGoals(machine);
   const measured = withBaselines(options.wanted);
-  if (measured.some(({ contender }) => contender.framework === "Astro")) {
-    console.log("Building the application on Astro …");
-    buildAstro();
+  for (const [framework, build] of Object.entries(BUILDS)) {
+    if (!measured.some(({ contender }) => contender.framework === framework)) continue;
+    console.log(`Building the application on ${framework} …`);
+    build();
   }
   if (options.name === "frameworks") machine.versions = versionsOf(FRAMEWORK_PACKAGES);
   await withContext(measured, async (context) => {

@@ -7,6 +7,7 @@ import bareFastify from "./bare-fastify.ts";
 import bareH3 from "./bare-h3.ts";
 import bareHono from "./bare-hono.ts";
 import bareKoa from "./bare-koa.ts";
+import bareNext from "./bare-next.ts";
 import bareNode from "./bare-node.ts";
 import coatcheckAstro from "./coatcheck-astro.ts";
 import coatcheckExpress from "./coatcheck-express.ts";
@@ -16,6 +17,7 @@ import coatcheckFastifyXchacha from "./coatcheck-fastify-xchacha.ts";
 import coatcheckH3 from "./coatcheck-h3.ts";
 import coatcheckHono from "./coatcheck-hono.ts";
 import coatcheckKoa from "./coatcheck-koa.ts";
+import coatcheckNext from "./coatcheck-next.ts";
 import coatcheckNode from "./coatcheck-node.ts";
 import coatcheckNodeContext from "./coatcheck-node-context.ts";
 import coatcheckNodeOpentelemetry from "./coatcheck-node-opentelemetry.ts";
@@ -34,6 +36,7 @@ import h3Session from "./h3-session.ts";
 import honoSession from "./hono-session.ts";
 import honoSessions from "./hono-sessions.ts";
 import ironSession from "./iron-session.ts";
+import ironSessionNext from "./iron-session-next.ts";
 import koaSession from "./koa-session.ts";
 import leastPossible from "./least-possible.ts";
 import memorystore from "./memorystore.ts";
@@ -79,4 +82,7 @@ export const contenders: Readonly<Record<string, Contender>> = {
   "bare-astro": bareAstro,
   "coatcheck-astro": coatcheckAstro,
   "astro-session": astroSession,
+  "bare-next": bareNext,
+  "coatcheck-next": coatcheckNext,
+  "iron-session-next": ironSessionNext,
 };

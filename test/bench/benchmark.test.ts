@@ -1,6 +1,8 @@
 // Tests of the benchmark's statistics, pictures and profiles.
 import assert from "node:assert/strict";
+import { type AddressInfo, createServer } from "node:net";
 import { describe, test } from "node:test";
+import { Connection } from "../../bench/connection.ts";
 import { CookieJar } from "../../bench/cookies.ts";
 import { draw } from "../../bench/drawing.ts";
 import { entrants } from "../../bench/entrant.ts";
@@ -243,4 +245,42 @@ describe("the load generator's cookies", () => {
     jar.take("b=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
     assert.equal(jar.header, "session=new=; seen=1");
   });
+});
+
+describe("the load generator's connections", () => {
+  const answers = {
+    "of a known length": ["HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n", "hello, world"],
+    "in chunks": ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nhe\r\na\r\nllo, world\r\n0\r\n\r\n"],
+  };
+  for (const [kind, [head, body]] of Object.entries(answers)) {
+    test(`put together answers ${kind}, wherever they are cut`, async () => {
+      const text = `${head}${body}`;
+      for (let cut = 1; cut < text.length; cut++) assert.deepEqual(await received(text, cut), [head, "hello, world"]);
+    });
+  }
+
+  test("refuse an answer that doesn't say where it ends", async () => {
+    await assert.rejects(received("HTTP/1.1 200 OK\r\n\r\nhello", 20), /without Content-Length, and not in chunks/);
+  });
+
+  /** The head and the body of an answer that a server sends in two pieces. */
+  async function received(text: string, cut: number): Promise<[head: string, body: string]> {
+    const server = createServer((socket) => {
+      socket.setNoDelay(true);
+      socket.write(text.slice(0, cut));
+      setTimeout(() => socket.end(text.slice(cut)), 2);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      return await new Promise((resolve, reject) => {
+        const load = {
+          answered: (_: Connection, head: string, body: string) => resolve([head, body]),
+          failed: reject,
+        };
+        Connection.open((server.address() as AddressInfo).port, load, 0).catch(reject);
+      });
+    } finally {
+      server.close();
+    }
+  }
 });
