@@ -8,7 +8,7 @@ import { withTimeout } from "../../util/timeout.ts";
 import { createLazyClient, preload } from "../shared/lazy-client.ts";
 import { loadPg } from "../shared/optional-packages.ts";
 import { importPeer } from "../shared/peer-dependency.ts";
-import { batchedDelete, batchedRead, batchedWrite, type Write } from "../shared/sql/batch.ts";
+import { batchedDelete, batchedRead, batchedTouch, batchedWrite, type Write } from "../shared/sql/batch.ts";
 import { missingTable, notSent, retryOnDeadlock } from "../shared/sql/errors.ts";
 import {
   assertFits,
@@ -76,7 +76,6 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
   const config = given?.options ?? {
     ...(url !== undefined && { connectionString: url }),
     connectionTimeoutMillis: timeout,
-    query_timeout: timeout,
     keepAlive: true,
     ...connection,
   };
@@ -120,7 +119,11 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
     await connections.query(pool, CREATE_TABLE, { text });
   }
 
-  const connections = new Connections(canNewConnectionWrite, () => changes.reconnect());
+  const connections = new Connections(
+    canNewConnectionWrite,
+    () => changes.reconnect(),
+    given === undefined ? timeout : undefined,
+  );
 
   /** Whether a new connection leads to a server that takes writes. */
   async function canNewConnectionWrite(): Promise<boolean> {
@@ -203,6 +206,16 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
     exists: async (key) => (await readRow(key)) !== undefined,
   });
 
+  // One by one, sessions that are extended together would each take a connection, and a new one is a process of the server.
+  const touchRow = batchedTouch({
+    isRefusal,
+    touchOne: async ({ key, expiresAt }) => (await run("touch", sql.touch, [key, expiresAt])).count === 1,
+    async touchMany(touches) {
+      const values = [touches.map(({ key }) => key), touches.map(({ expiresAt }) => expiresAt)];
+      return (await run<{ key: string }>("touch", sql.touchMany, values)).rows.map(({ key }) => key);
+    },
+  });
+
   const changes = createChangeListener(makeClient, channel, timeout);
 
   return {
@@ -230,9 +243,7 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
       return (await run("delete", sql.delete, [key, ifVersion])).count === 1;
     },
 
-    async touch(key, expiresAt) {
-      return (await run("touch", sql.touch, [key, expiresAt])).count === 1;
-    },
+    touch: (key, expiresAt) => touchRow({ key, expiresAt }),
 
     async time() {
       return (await run<{ time: number }>("give its time", sql.time, [])).rows[0]!.time;

@@ -37,10 +37,15 @@ export interface PostgresPool {
 
 /** What the store uses of a connection of the pool. */
 export interface PostgresConnection {
-  query(query: PostgresQuery): Promise<{ rows: unknown[]; rowCount: number | null }>;
+  query(query: PostgresQuery, done: (error: unknown, result: PostgresResult) => void): void;
   /** `destroy`: closes the connection instead of giving it back to the pool. */
   release(destroy?: boolean): void;
   on(event: "error", listener: (error: Error) => void): unknown;
+}
+
+export interface PostgresResult {
+  rows: unknown[];
+  rowCount: number | null;
 }
 
 export interface PostgresQuery {

@@ -32,6 +32,7 @@ type StatementName =
   | "delete"
   | "deleteMany"
   | "touch"
+  | "touchMany"
   | "time"
   | "writeNothing"
   | "list"
@@ -147,6 +148,13 @@ export function createStatements(
     ),
 
     touch: `UPDATE ${table} SET expires_at = $2 WHERE key = $1 AND expires_at > ${NOW}`,
+
+    // Skips locked rows, and finds the others by ctid, for the same reasons.
+    touchMany: `UPDATE ${table} AS old SET expires_at = new.expires_at
+      FROM unnest($1::text[], $2::bigint[]) AS new (key, expires_at)
+      WHERE old.ctid = ANY (ARRAY (SELECT ctid FROM ${table} WHERE key = ANY ($1::text[]) FOR UPDATE SKIP LOCKED))
+        AND old.key = new.key AND old.expires_at - ${NOW} > 0
+      RETURNING old.key`,
 
     time: `SELECT ${NOW} AS time`,
 

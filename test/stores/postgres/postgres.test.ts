@@ -219,6 +219,23 @@ describe("concurrent calls", () => {
   );
 });
 
+test("sessions that are touched together share a statement: each connection is a process of the server", async () => {
+  const pool = new pg.Pool({ connectionString: url }).on("error", () => {});
+  const store = postgres({ pool, table: "touched", createTable: true });
+  const keys = Array.from({ length: 60 }, newKey);
+  await Promise.all(keys.map((key) => store.create(key, session())));
+  const before = pool.totalCount;
+  const until = Date.now() + 120_000;
+  await Promise.all([...keys, keys[7]!].map((key, index) => store.touch(key, until + index)));
+  assert.equal(pool.totalCount, before);
+  assert.equal(
+    (await store.read(keys[7]!))!.expiresAt,
+    until + 60,
+    "of several calls for one session the last decides",
+  );
+  await pool.end();
+});
+
 test("claimExpired skips locked rows, and claims them later", async () => {
   const store = postgres({ url, table: "swept", createTable: true });
   const keys = Array.from({ length: 5 }, newKey);

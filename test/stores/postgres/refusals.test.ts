@@ -54,7 +54,7 @@ describe("a server that refuses writes", () => {
     const store = postgres({ pool, table: "read_only", createTable: true });
     const keys = Array.from({ length: 20 }, newKey);
     const versions = await Promise.all(keys.map((key) => store.create(key, session())));
-    await Promise.all(keys.map((key) => store.touch(key, Date.now() + 60_000)));
+    await Promise.all(Array.from({ length: 3 }, () => pool.query("SELECT pg_sleep(0.1)"))); // opens all connections
     await setReadOnly(server, true);
     try {
       const before = connections;

@@ -216,6 +216,46 @@ export function batchedDelete({ deleteOne, deleteMany, exists, isRefusal }: Batc
     (await deleteBatched(key)) ?? ((await exists(key)) && (await deleteOne(key)));
 }
 
+/** A session to extend under a key. */
+export interface Touch {
+  key: string;
+  expiresAt: number;
+}
+
+/** How a store extends one session, and several. */
+export interface BatchToucher extends Pick<BatchWriter<Write>, "isRefusal"> {
+  /** Returns true if the session was there. */
+  touchOne(touch: Touch): Promise<boolean>;
+  /**
+   * Extends sessions with different keys, and returns the keys of those that it extended. May leave out rows that `touchOne`
+   * would extend, such as rows that another transaction has locked.
+   */
+  touchMany(touches: Touch[]): Promise<string[]>;
+}
+
+/**
+ * Makes a function that extends a session, batched, and returns true if it was there. A session that a batch did not extend
+ * is tried again alone.
+ */
+export function batchedTouch({ touchOne, touchMany, isRefusal }: BatchToucher) {
+  /** True: extended. Undefined: unknown, to be tried alone. */
+  async function runBatch(touches: Touch[]): Promise<(boolean | undefined)[]> {
+    if (touches.length === 1) return [await touchOne(touches[0]!)];
+    // Of several calls for one key the last decides, as if they had come one after the other.
+    const lastOfKey = new Map(touches.map((touch) => [touch.key, touch]));
+    try {
+      const touched = new Set(await touchMany([...lastOfKey.values()]));
+      return touches.map(({ key }) => touched.has(key) || undefined);
+    } catch (error) {
+      if (mayBeOnlyOneOf(error, isRefusal)) return touches.map(() => undefined);
+      throw error;
+    }
+  }
+
+  const touchBatched = batched(runBatch);
+  return async (touch: Touch): Promise<boolean> => (await touchBatched(touch)) ?? touchOne(touch);
+}
+
 /** True if a batch may have been refused because of one of its items, so that the others can be tried alone. */
 function mayBeOnlyOneOf(error: unknown, isRefusal: (error: unknown) => boolean): boolean {
   return isRefusal(error) && !(error as StoreError).refusesWrites;
