@@ -6,6 +6,7 @@ import { chosen, count, folder, readArguments } from "./arguments.ts";
 import { CPUS, startChild } from "./child.ts";
 import { Databases } from "./databases.ts";
 import { type Entrant, entrants, type Generator, RunningEntrant, startGenerator } from "./entrant.ts";
+import { writeGoals } from "./goals-file.ts";
 import type { LatencyResults, LatencyRow } from "./latency-results.ts";
 import { describeMachine } from "./machine.ts";
 import type { Latency, PacerAnswer, PacerQuestion } from "./pacer.ts";
@@ -118,6 +119,7 @@ async function main(): Promise<void> {
   writeFileSync(`${file}.json`, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(`${file}.md`, markdown(results));
   writeFileSync(`${file}.svg`, latencyPlot(results));
+  if (!options.quick) writeGoals(options.out);
   console.log(markdown(results));
 }
 

@@ -1,5 +1,5 @@
 // npm run bench [-- --quick]: measures what a session costs, by library, framework and store (see README.md in this folder).
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { buildAstro } from "./apps/astro.ts";
 import { buildNext } from "./apps/next.ts";
@@ -9,8 +9,8 @@ import { FRAMEWORKS, type Framework, MORE_FRAMEWORKS } from "./contender.ts";
 import type { Context } from "./context.ts";
 import { Databases } from "./databases.ts";
 import { baselineOf, CONNECTIONS, type Entrant, entrants, startGenerator } from "./entrant.ts";
-import { comparedContenders, goals } from "./goals.ts";
-import type { LatencyResults } from "./latency-results.ts";
+import { comparedContenders } from "./goals.ts";
+import { writeGoals } from "./goals-file.ts";
 import { describeMachine, FRAMEWORK_PACKAGES, type Machine, versionsOf } from "./machine.ts";
 import { measureAll, type Settings } from "./measure.ts";
 import { plots } from "./plots.ts";
@@ -126,10 +126,8 @@ async function measureGoals(machine: Machine): Promise<void> {
     rows.push(...summarize(measured, own, new Map()).filter(({ store }) => store !== "none"));
   }
   const results = resultsOf(machine, rows, samples);
-  const text = goals(results, latencyIn(options.out));
   writeFileSync(`${options.out}/goals.json`, `${JSON.stringify(results, null, 1)}\n`);
-  writeFileSync(`${options.out}/goals.md`, text);
-  console.log(`\n${text}`);
+  console.log(`\n${writeGoals(options.out)}`);
 }
 
 async function withContext<Result>(chosen: Entrant[], work: (context: Context) => Promise<Result>): Promise<Result> {
@@ -157,12 +155,6 @@ function resultsOf(machine: Machine, rows: Row[], samples: readonly Sample[]): R
     },
     rows,
   };
-}
-
-/** The last results of `bench:latency` there. */
-function latencyIn(folder: string): LatencyResults | undefined {
-  const file = `${folder}/latency.json`;
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as LatencyResults) : undefined;
 }
 
 function withBaselines(wanted: readonly Entrant[]): Entrant[] {

@@ -316,6 +316,18 @@ describe("settings", () => {
     return ["--config", file, ...more];
   };
 
+  test("that seal by AES are well, and learn which cipher takes less time", async () => {
+    const cipherOf = async (json: object) => {
+      const { stdout } = await coatcheckHere(["doctor", "--json", ...(await settings(json))], env);
+      return (JSON.parse(stdout) as Finding[]).find(({ check }) => check === "cipher");
+    };
+    const { severity, what } = (await cipherOf({}))!;
+    assert.equal(severity, "ok");
+    assert.match(what, /AES-256-GCM.*npm install sodium-native.*cipher: "xchacha20-poly1305"/);
+    assert.match((await cipherOf({ cipher: "xchacha20-poly1305" }))!.what, /libsodium/);
+    assert.equal(await cipherOf({ encryption: "off" }), undefined);
+  });
+
   test("that are well", async () => {
     await assertWell(await settings({}, ["--site", "https://shop.example.com"]));
   });

@@ -6,6 +6,9 @@ import { type Finding, ok, problem, warning } from "./finding.ts";
 
 const LEAST_DISTINCT = 12;
 const DAY_MS = 86_400_000;
+/** Measured: see bench/results/goals.md. Not a warning, as the default is as safe, and what some auditors ask for. */
+const FASTER_CIPHER =
+  'libsodium makes a change up to a third cheaper: npm install sodium-native on every server, then cipher: "xchacha20-poly1305"';
 const KEYGEN = "Make one with npx coatcheck keygen, and rotate: npx coatcheck rotate-secrets";
 const GUESSED = /password|secret|changeme|change.me|keyboard.?cat|example|default|12345678|qwerty|letmein/i;
 
@@ -135,7 +138,7 @@ function checkTimes({ idleTimeout = "20m", storeTimeout = "5s" }: SessionsOption
   return findings;
 }
 
-function checkEncryption({ encryption, store }: SessionsOptions<object>): Finding[] {
+function checkEncryption({ encryption, cipher, store }: SessionsOptions<object>): Finding[] {
   if (store?.inProcess) {
     return [
       warning(
@@ -146,7 +149,13 @@ function checkEncryption({ encryption, store }: SessionsOptions<object>): Findin
       ),
     ];
   }
-  if (encryption !== "off") return [];
+  if (encryption !== "off") {
+    return [
+      cipher === "xchacha20-poly1305"
+        ? ok("cipher", "records are sealed by libsodium")
+        : ok("cipher", `records are sealed by AES-256-GCM. ${FASTER_CIPHER}`),
+    ];
+  }
   return [
     problem(
       "encryption",
