@@ -93,8 +93,10 @@ function joined(chunks: string): string | undefined {
   let text = "";
   for (let at = 0; ; ) {
     const start = chunks.indexOf("\r\n", at) + 2;
+    if (start < 2) return undefined;
     const end = start + Number.parseInt(chunks.slice(at, start), 16);
-    if (start < 2 || chunks.length < end + 2) return undefined;
+    if (Number.isNaN(end)) throw new Error(`an answer whose chunk has no size:\n${chunks.slice(at, at + 100)}`);
+    if (chunks.length < end + 2) return undefined;
     if (start === end) return text;
     text += chunks.slice(start, end);
     at = end + 2;

@@ -18,3 +18,6 @@ export interface LatencyResults {
   seconds: number;
   rows: LatencyRow[];
 }
+
+/** Milliseconds. A generator that is later than this had no CPU when a request was due. */
+export const LATE = 3;

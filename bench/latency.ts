@@ -7,7 +7,7 @@ import { CPUS, startChild } from "./child.ts";
 import { Databases } from "./databases.ts";
 import { type Entrant, entrants, type Generator, RunningEntrant, startGenerator } from "./entrant.ts";
 import { writeGoals } from "./goals-file.ts";
-import type { LatencyResults, LatencyRow } from "./latency-results.ts";
+import { LATE, type LatencyResults, type LatencyRow } from "./latency-results.ts";
 import { describeMachine } from "./machine.ts";
 import type { Latency, PacerAnswer, PacerQuestion } from "./pacer.ts";
 import { latencyPlot } from "./plots.ts";
@@ -61,8 +61,6 @@ const EXPIRING = options.quick ? 3_000 : 10_000;
 /** Sessions begin to expire with the measurement or a little later. */
 const IDLE_SECONDS = 12;
 const HICCUPS = [50, 100, 200];
-/** Milliseconds. A generator that is later than this had no CPU when a request was due. */
-const LATE = 3;
 if (import.meta.main) await main();
 
 async function main(): Promise<void> {

@@ -55,6 +55,9 @@ const options = readArguments(USAGE, () => {
     },
   });
   const { quick, profile, goals, frameworks } = values;
+  if (goals && (quick || profile || frameworks || values.only || values.scenarios)) {
+    throw new Error("--goals: chooses itself what is measured. Leave out the other choices.");
+  }
   const measured: readonly Framework[] = frameworks ? MORE_FRAMEWORKS : FRAMEWORKS;
   const ids = entrants.map(({ id }) => id);
   const ofRun = entrants
@@ -112,7 +115,7 @@ async function main(): Promise<void> {
   });
 }
 
-/** Measures each comparison by itself: among forty others, servers share the CPU's caches, and the intervals are wider. */
+/** Measures each comparison by itself: among forty others, each server finds the CPU's caches full of the others' data. */
 async function measureGoals(machine: Machine): Promise<void> {
   const groups = comparedContenders();
   const settings: Settings = { ...options, minutes: options.minutes / groups.length };

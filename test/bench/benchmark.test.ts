@@ -127,10 +127,13 @@ describe("the goals", () => {
   });
 
   test("of the slowest answers come from the latency's results", () => {
-    const row = (id: string, p999: number) => ({ id, situation: "at rest", rate: 1_000, latency: { p999 } });
+    const row = (id: string, p999: number) => ({ id, situation: "at rest", rate: 1_000, latency: { p999, late: 1 } });
     const rows = [row("coatcheck-express+redis", 10), row("coatcheck-express+cached", 12)];
     const text = goals(resultsOf({}), { date: "2026-01-02T", seconds: 8, rows } as unknown as LatencyResults);
     assert.match(text, /p99\.9 of cached\(redis\).*12\.0 to 10\.0 ms \| 1\.20× \| 1× \| not met/);
+    rows[0]!.latency.late = 4;
+    const doubtful = goals(resultsOf({}), { date: "2026-01-02T", seconds: 8, rows } as unknown as LatencyResults);
+    assert.match(doubtful, /1\.20× \| 1× \| perhaps not met/);
   });
 });
 

@@ -19,7 +19,7 @@ export class Connections {
   /**
    * @param canWrite whether a new connection takes writes.
    * @param onFailover called when it does, although others refuse them.
-   * @param timeout milliseconds that a query may take. Undefined: what the pool says.
+   * @param timeout milliseconds that a query may take. Undefined: the pool has a limit of its own.
    */
   constructor(canWrite: () => Promise<boolean>, onFailover: () => void, timeout: number | undefined) {
     this.#failover = new FailoverDetector(canWrite, onFailover);
@@ -67,7 +67,7 @@ export class Connections {
 
 /**
  * Sends a query, by its callback and with a timer of its own. V8's collector of young objects can't free what `pg` leaves
- * behind with its promise, or with its `query_timeout`: 1,000 reads a second then cause a collection of the whole heap each
+ * behind with its promise, or with its `query_timeout`: at 1,000 requests a second the whole heap is then collected about each
  * second, and one answer in fifty waits for it.
  */
 function send(
@@ -78,10 +78,15 @@ function send(
 ): Promise<PostgresResult> {
   return new Promise((resolve, reject) => {
     const timer = timeout && setTimeout(() => reject(late()), Math.min(timeout, MAX_TIMER_MS));
-    connection.query(query, (error, result) => {
+    const done = (error: unknown, result?: PostgresResult) => {
       clearTimeout(timer);
       if (error) reject(error);
-      else resolve(result);
-    });
+      else resolve(result!);
+    };
+    try {
+      connection.query(query, done);
+    } catch (error) {
+      done(error); // instrumentation of the client may throw
+    }
   });
 }

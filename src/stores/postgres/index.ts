@@ -5,6 +5,7 @@ import type { SessionStore, Version } from "../../store.ts";
 import { milliseconds } from "../../util/duration.ts";
 import { checkNames } from "../../util/option-names.ts";
 import { withTimeout } from "../../util/timeout.ts";
+import { MAX_TIMER_MS } from "../../util/timers.ts";
 import { createLazyClient, preload } from "../shared/lazy-client.ts";
 import { loadPg } from "../shared/optional-packages.ts";
 import { importPeer } from "../shared/peer-dependency.ts";
@@ -75,7 +76,7 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
   const sql = createStatements(names, notify ? channel : undefined, prepare);
   const config = given?.options ?? {
     ...(url !== undefined && { connectionString: url }),
-    connectionTimeoutMillis: timeout,
+    connectionTimeoutMillis: Math.min(timeout, MAX_TIMER_MS),
     keepAlive: true,
     ...connection,
   };
@@ -122,7 +123,7 @@ export function postgres(options: PostgresOptions = {}): SessionStore {
   const connections = new Connections(
     canNewConnectionWrite,
     () => changes.reconnect(),
-    given === undefined ? timeout : undefined,
+    given !== undefined && "query_timeout" in given.options ? undefined : timeout,
   );
 
   /** Whether a new connection leads to a server that takes writes. */

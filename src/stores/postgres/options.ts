@@ -9,7 +9,10 @@ export interface PostgresOptions extends TableOptions {
   url?: string;
   /** Further options of `pg.Pool`, such as `{ max: 20, ssl: { ca } }`. Default: those of `pg`, with at most 10 connections. */
   connection?: Record<string, unknown>;
-  /** A `pg.Pool` to use instead of `url` and `connection`. The store never ends it. */
+  /**
+   * A `pg.Pool` to use instead of `url` and `connection`. The store never ends it. A `query` of its connections has to take a
+   * callback, as that of `pg` does.
+   */
   pool?: PostgresPool;
   /** Creates the table and its indexes on first use if they are missing. Default: false; see `schema`. */
   createTable?: boolean;
@@ -20,7 +23,10 @@ export interface PostgresOptions extends TableOptions {
   notify?: boolean;
   /** Prepares each statement once per connection. Turn it off behind a pooler without prepared statements. Default: true. */
   prepare?: boolean;
-  /** The longest time to connect, and to run a statement. With `pool`, its own limits hold. Default: `"5s"`. */
+  /**
+   * The longest time to connect, and to run a statement. With `pool`, its own limits hold for connecting, and for statements
+   * if it has a `query_timeout`. Default: `"5s"`.
+   */
   timeout?: Duration;
 }
 

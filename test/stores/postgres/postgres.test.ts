@@ -254,36 +254,51 @@ test("claimExpired skips locked rows, and claims them later", async () => {
 describe("faults", () => {
   test("idle connections that break do not crash the process, and the next call works", async () => {
     const store = postgres({ url, createTable: true, connection: { application_name: "victim" } });
-    await Promise.all(Array.from({ length: 10 }, () => store.touch(newKey(), Date.now())));
+    await Promise.all(Array.from({ length: 10 }, () => store.time!()));
     const { rowCount } = await admin.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'",
     );
-    assert.ok(rowCount! > 1);
+    assert.equal(rowCount, 10);
     await sleep(50);
     await useEveryMethod(store);
     await store.close();
   });
 
-  test("a server that does not answer is an error, and does not use up the connections", async () => {
-    const store = postgres({ url, timeout: 500, connection: { max: 2, application_name: "silenced" } });
-    await Promise.all([store.read("k"), store.read("k")]);
-    const { rows } = await admin.query("SELECT pid FROM pg_stat_activity WHERE application_name = 'silenced'");
-    const signal = (name: NodeJS.Signals) => {
-      for (const { pid } of rows) process.kill(pid, name);
-    };
-    // Each connection has a process in a group of its own, and the server's process makes new ones.
-    server.pause();
-    signal("SIGSTOP");
-    try {
-      const calls = Array.from({ length: 6 }, () => store.touch(newKey(), Date.now()));
-      for (const { status } of await Promise.allSettled(calls)) assert.equal(status, "rejected");
-    } finally {
-      signal("SIGCONT");
-      server.resume();
-    }
-    await waitFor("the store", () => useEveryMethod(store).then(() => true), 10_000);
-    await store.close();
-  });
+  // The first pool is the store's own. The others are given: without a limit for statements, and with one.
+  const silenced = { application_name: "silenced", max: 2 };
+  const pools: [name: string, options: object | undefined, expected: RegExp][] = [
+    ["the store's own pool", undefined, /did not give its time within 500 ms/],
+    ["a pool without query_timeout", silenced, /did not give its time within 500 ms/],
+    ["a pool with query_timeout", { ...silenced, query_timeout: 400 }, /Query read timeout/],
+  ];
+  for (const [name, options, expected] of pools) {
+    test(`a server that does not answer is an error, and does not use up the connections: ${name}`, async () => {
+      const pool = options && new pg.Pool({ connectionString: url, connectionTimeoutMillis: 500, ...options });
+      const store = postgres({ ...(pool ? { pool } : { url, connection: silenced }), timeout: 500 });
+      await Promise.all([store.time!(), store.time!()]);
+      const { rows } = await admin.query("SELECT pid FROM pg_stat_activity WHERE application_name = 'silenced'");
+      assert.equal(rows.length, 2);
+      const signal = (name: NodeJS.Signals) => {
+        for (const { pid } of rows) process.kill(pid, name);
+      };
+      // Each connection has a process in a group of its own, and the server's process makes new ones.
+      server.pause();
+      signal("SIGSTOP");
+      try {
+        const calls = Array.from({ length: 6 }, () => store.time!());
+        const answers = await Promise.allSettled(calls);
+        for (const answer of answers) assert.equal(answer.status, "rejected");
+        for (const answer of answers.slice(0, 2))
+          assert.match(String((answer as PromiseRejectedResult).reason), expected);
+      } finally {
+        signal("SIGCONT");
+        server.resume();
+      }
+      await waitFor("the store", () => useEveryMethod(store).then(() => true), 10_000);
+      await store.close();
+      await pool?.end();
+    });
+  }
 
   test("a listener is notified that changes may have been missed", async () => {
     const store = postgres({ url, createTable: true, notify: true, connection: { application_name: "watcher" } });

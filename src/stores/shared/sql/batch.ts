@@ -241,7 +241,7 @@ export function batchedTouch({ touchOne, touchMany, isRefusal }: BatchToucher) {
   /** True: extended. Undefined: unknown, to be tried alone. */
   async function runBatch(touches: Touch[]): Promise<(boolean | undefined)[]> {
     if (touches.length === 1) return [await touchOne(touches[0]!)];
-    // Of several calls for one key the last decides, as if they had come one after the other.
+    // Of several calls for one key the last decides. None is before the other: all are under way together.
     const lastOfKey = new Map(touches.map((touch) => [touch.key, touch]));
     try {
       const touched = new Set(await touchMany([...lastOfKey.values()]));
