@@ -131,7 +131,7 @@ export function addInit(program: Command, output: Output): void {
         output.line('These lines are an ES module: set "type": "module" in package.json, or name the file *.mjs.');
       }
       output.line("Start it with the variables of .env:  node --env-file=.env …");
-      output.line("Then see whether all is well, and what is faster:  npx coatcheck doctor");
+      output.line("Then see whether all is well:  npx coatcheck doctor");
     });
 }
 

@@ -45,8 +45,7 @@ export class Connections {
       throw notSent("PostgreSQL", operation, error);
     }
     try {
-      const late = () => storeTimeoutError("PostgreSQL", operation, this.#timeout!);
-      const result = await send(connection, query, this.#timeout, late);
+      const result = await this.#send(connection, operation, query);
       connection.release();
       return result;
     } catch (error) {
@@ -63,30 +62,27 @@ export class Connections {
       connection.release(true);
     }
   }
-}
 
-/**
- * Sends a query, by its callback and with a timer of its own. V8's collector of young objects can't free what `pg` leaves
- * behind with its promise, or with its `query_timeout`: at 1,000 requests a second the whole heap is then collected about each
- * second, and one answer in fifty waits for it.
- */
-function send(
-  connection: PostgresConnection,
-  query: PostgresQuery,
-  timeout: number | undefined,
-  late: () => Error,
-): Promise<PostgresResult> {
-  return new Promise((resolve, reject) => {
-    const timer = timeout && setTimeout(() => reject(late()), Math.min(timeout, MAX_TIMER_MS));
-    const done = (error: unknown, result?: PostgresResult) => {
-      clearTimeout(timer);
-      if (error) reject(error);
-      else resolve(result!);
-    };
-    try {
-      connection.query(query, done);
-    } catch (error) {
-      done(error); // instrumentation of the client may throw
-    }
-  });
+  /**
+   * Sends a query, by its callback and with a timer of its own. V8's collector of young objects can't free what `pg` leaves
+   * behind with its promise, or with its `query_timeout`: at 1,000 requests a second the whole heap is then collected about
+   * each second, and one answer in fifty waits for it.
+   */
+  #send(connection: PostgresConnection, operation: string, query: PostgresQuery): Promise<PostgresResult> {
+    const timeout = this.#timeout;
+    return new Promise((resolve, reject) => {
+      const expire = () => reject(storeTimeoutError("PostgreSQL", operation, timeout!));
+      const timer = timeout && setTimeout(expire, Math.min(timeout, MAX_TIMER_MS));
+      const done = (error: unknown, result?: PostgresResult) => {
+        clearTimeout(timer);
+        if (error) reject(error);
+        else resolve(result!);
+      };
+      try {
+        connection.query(query, done);
+      } catch (error) {
+        done(error); // instrumentation of the client may throw
+      }
+    });
+  }
 }

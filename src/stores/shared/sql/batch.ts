@@ -164,13 +164,8 @@ export function batchedWrite<OneWrite extends Write>(writer: BatchWriter<OneWrit
     if (writes.length === 1) return [await writeOne(writes[0]!)];
     const firstOfKey = new Map<string, OneWrite>();
     for (const write of writes) if (!firstOfKey.has(write.key)) firstOfKey.set(write.key, write);
-    try {
-      const written = new Set(await writeMany([...firstOfKey.values()]));
-      return writes.map((write) => (firstOfKey.get(write.key) === write && written.has(write.key)) || undefined);
-    } catch (error) {
-      if (mayBeOnlyOneOf(error, isRefusal)) return writes.map(() => undefined);
-      throw error;
-    }
+    const written = await doneKeys(writeMany([...firstOfKey.values()]), isRefusal);
+    return writes.map((write) => (firstOfKey.get(write.key) === write && written.has(write.key)) || undefined);
   }
 
   const writeBatched = batched(runBatch, { batchSize, maxBytes, bytesOf });
@@ -201,14 +196,9 @@ export function batchedDelete({ deleteOne, deleteMany, exists, isRefusal }: Batc
   /** True: deleted. Undefined: unknown, to be looked for. */
   async function runBatch(keys: string[]): Promise<(boolean | undefined)[]> {
     if (keys.length === 1) return [await deleteOne(keys[0]!)];
-    try {
-      const deleted = new Set(await deleteMany([...new Set(keys)]));
-      // Of several calls for one key, the first has deleted it.
-      return keys.map((key) => deleted.delete(key) || undefined);
-    } catch (error) {
-      if (mayBeOnlyOneOf(error, isRefusal)) return keys.map(() => undefined);
-      throw error;
-    }
+    const deleted = await doneKeys(deleteMany([...new Set(keys)]), isRefusal);
+    // Of several calls for one key, the first has deleted it.
+    return keys.map((key) => deleted.delete(key) || undefined);
   }
 
   const deleteBatched = batched(runBatch);
@@ -243,22 +233,25 @@ export function batchedTouch({ touchOne, touchMany, isRefusal }: BatchToucher) {
     if (touches.length === 1) return [await touchOne(touches[0]!)];
     // Of several calls for one key the last decides. None is before the other: all are under way together.
     const lastOfKey = new Map(touches.map((touch) => [touch.key, touch]));
-    try {
-      const touched = new Set(await touchMany([...lastOfKey.values()]));
-      return touches.map(({ key }) => touched.has(key) || undefined);
-    } catch (error) {
-      if (mayBeOnlyOneOf(error, isRefusal)) return touches.map(() => undefined);
-      throw error;
-    }
+    const touched = await doneKeys(touchMany([...lastOfKey.values()]), isRefusal);
+    return touches.map(({ key }) => touched.has(key) || undefined);
   }
 
   const touchBatched = batched(runBatch);
   return async (touch: Touch): Promise<boolean> => (await touchBatched(touch)) ?? touchOne(touch);
 }
 
-/** True if a batch may have been refused because of one of its items, so that the others can be tried alone. */
-function mayBeOnlyOneOf(error: unknown, isRefusal: (error: unknown) => boolean): boolean {
-  return isRefusal(error) && !(error as StoreError).refusesWrites;
+/**
+ * The keys for which a batch has done its work. None if it may have been refused because of one of its items: then each can
+ * be tried alone.
+ */
+async function doneKeys(batch: Promise<string[]>, isRefusal: (error: unknown) => boolean): Promise<Set<string>> {
+  try {
+    return new Set(await batch);
+  } catch (error) {
+    if (isRefusal(error) && !(error as StoreError).refusesWrites) return new Set();
+    throw error;
+  }
 }
 
 /** At least the bytes that a write takes in a statement. */
